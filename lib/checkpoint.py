@@ -1,0 +1,85 @@
+"""The state of a training run beside its model, and the file that lets it go on after a cut."""
+
+import os
+import warnings
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from lib.train import History, Settings
+
+
+def save_beside(path: str | Path, state: Any) -> None:
+    """``torch.save`` to a neighbouring file, then rename: a reader never meets half a file."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    torch.save(state, part)
+    os.replace(part, path)
+
+
+class TrainingState:
+    """Optimiser, schedule, loss scaler and random generator of one run, saved and restored as one.
+
+    ``generator`` draws batches and views; the global generator (dropout) is seeded too.
+    ``identity`` is whatever must be equal for a checkpoint to belong to this run.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        schedule: torch.optim.lr_scheduler.LRScheduler,
+        device: torch.device,
+        settings: "Settings",
+        identity: dict,
+    ):
+        self.model, self.optimizer, self.schedule, self.device = model, optimizer, schedule, device
+        self.identity = {**asdict(settings), **identity, "device": device.type}
+        torch.manual_seed(settings.seed)
+        self.generator = torch.Generator(device).manual_seed(settings.seed)
+        # bfloat16 has float32's range and needs no scaler; GPUs before Ampere lack it
+        bfloat16 = device.type != "cuda" or torch.cuda.get_device_capability(device) >= (8, 0)
+        self.half = torch.bfloat16 if bfloat16 else torch.float16
+        self.scaler = torch.amp.GradScaler(device.type, enabled=not bfloat16)
+
+    def autocast(self) -> AbstractContextManager:
+        """Mixed precision on a CUDA device, nothing elsewhere (a CPU without AVX-512 loses by it)."""
+        return torch.autocast(self.device.type, self.half, enabled=self.device.type == "cuda")
+
+    def step(self, loss: Tensor) -> None:
+        """One step of optimiser and schedule down the gradient of ``loss``."""
+        self.optimizer.zero_grad()
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.schedule.step()
+
+    def _parts(self) -> dict[str, Any]:
+        return {k: getattr(self, k) for k in ("model", "optimizer", "schedule", "scaler")}
+
+    def save(self, path: str | Path, history: "History") -> None:
+        """Write everything the next epoch depends on."""
+        parts = {name: part.state_dict() for name, part in self._parts().items()}
+        random = {"generator": self.generator.get_state(), "global": torch.get_rng_state()}
+        save_beside(path, {"identity": self.identity, "history": list(history), "random": random, **parts})
+
+    def resume(self, path: str | Path) -> list[dict]:
+        """The history so far, every part restored; [] if there is no checkpoint of this run."""
+        if not Path(path).exists():
+            return []
+        saved = torch.load(path, map_location=self.device, weights_only=True)
+        if saved["identity"] != self.identity:
+            differs = [k for k, v in self.identity.items() if saved["identity"].get(k) != v]
+            warnings.warn(f"{path} is of another run ({', '.join(differs)} differ): starting anew.", stacklevel=4)
+            return []
+        for name, part in self._parts().items():
+            part.load_state_dict(saved[name])
+        self.generator.set_state(saved["random"]["generator"].cpu())
+        torch.set_rng_state(saved["random"]["global"].cpu())
+        return saved["history"]

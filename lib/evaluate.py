@@ -1,0 +1,63 @@
+"""What a trained classifier makes of images it has not seen."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from sklearn.metrics import confusion_matrix
+from torch import Tensor
+
+from lib import records
+from lib.augment import Views
+from lib.models import Classifier, SimCLR
+from lib.train import compute_features
+
+
+def load_run(folder: str | Path) -> tuple[dict[str, Any], SimCLR]:
+    """A run's record and its pretrained network.
+
+    Raises:
+        RecordError: the folder holds no whole run.
+    """
+    record = records.load(folder)
+    weights = Path(folder) / "model.pt"
+    if not weights.exists():
+        raise records.RecordError(f"{weights} is missing: the run's record is there, its weights are not. Run it again.")
+    wanted = record["parameters"]
+    model = SimCLR(wanted["encoder"], tuple(wanted["projection"]), tuple(record["dataset"]["shape"]))
+    model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    return record, model.eval()
+
+
+@torch.no_grad()
+def probabilities(model: Classifier, images: Tensor, views: Views) -> Tensor:
+    """Class probabilities (N, classes), on the CPU, for plain views of uint8 images (N, C, H, W)."""
+    model.eval()
+    return model.head(compute_features(model, images, views)).softmax(1).cpu()
+
+
+def scores(probability: Tensor, labels: Tensor) -> dict[str, Any]:
+    """Accuracy in [0, 1], per class too, and the confusion matrix (rows: true class).
+
+    Args:
+        probability: (N, classes).
+        labels: (N,) int64.
+    """
+    predicted = probability.argmax(1)
+    confusion = confusion_matrix(labels, predicted, labels=range(probability.shape[1]))
+    return {
+        "accuracy": (predicted == labels).float().mean().item(),
+        "class_accuracy": (confusion.diagonal() / confusion.sum(1).clip(min=1)).tolist(),
+        "confusion": confusion.tolist(),
+    }
+
+
+def confident_mistakes(probability: Tensor, labels: Tensor, count: int = 12) -> list[dict[str, Any]]:
+    """The wrong predictions with the highest probability: index, label, predicted, probability."""
+    confidence, predicted = probability.max(1)
+    wrong = (predicted != labels).nonzero()[:, 0]
+    worst = wrong[confidence[wrong].argsort(descending=True)][:count]
+    return [
+        {"index": i, "label": labels[i].item(), "predicted": predicted[i].item(), "probability": confidence[i].item()}
+        for i in worst.tolist()
+    ]

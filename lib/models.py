@@ -1,0 +1,158 @@
+"""Encoder f, projection head g, the SimCLR network g(f(x)), and the classifier on a frozen f."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.feature_extraction import create_feature_extractor
+
+
+def small_cnn(channels: int = 1) -> nn.Sequential:
+    """The lab's MNIST encoder: images (N, channels, 28, 28) to features h (N, 128).
+
+    Two 3×3 convolutions, to 32 and to 64 channels, each with ReLU and 2×2 max-pooling, then a
+    linear layer 3136 → 128. Pooling stands before ReLU, which gives the same values (both are
+    monotone) for a quarter of the ReLU's work.
+    """
+    return nn.Sequential(
+        OrderedDict(
+            conv1=nn.Conv2d(channels, 32, 3, padding=1),
+            pool1=nn.MaxPool2d(2),
+            relu1=nn.ReLU(),
+            conv2=nn.Conv2d(32, 64, 3, padding=1),
+            pool2=nn.MaxPool2d(2),
+            relu2=nn.ReLU(),
+            flatten=nn.Flatten(),
+            linear=nn.Linear(64 * 7 * 7, 128),
+        )
+    )
+
+
+class EncoderSpec(NamedTuple):
+    """How to build an encoder for a number of image channels, its features' width, its usual images (C, H, W)."""
+
+    build: Callable[[int], nn.Module]
+    features: int
+    image_shape: tuple[int, int, int]
+
+
+ENCODERS: dict[str, EncoderSpec] = {"small_cnn": EncoderSpec(small_cnn, 128, (1, 28, 28))}
+
+
+def mlp(*widths: int, dropout: float = 0.0) -> nn.Sequential:
+    """Linear layers of these widths with ReLU (and dropout) between them."""
+    layers: list[nn.Module] = []
+    for before, after in zip(widths, widths[1:], strict=False):
+        if layers:
+            layers += [nn.ReLU(), nn.Dropout(dropout)]
+        layers.append(nn.Linear(before, after))
+    return nn.Sequential(*layers)
+
+
+class _WithEncoder(nn.Module):
+    """A module whose ``encoder`` stays in evaluation mode, whatever ``train()`` says, once frozen."""
+
+    encoder: nn.Module
+    encoder_frozen = False
+
+    def train(self, mode: bool = True):
+        super().train(mode)
+        if self.encoder_frozen:
+            self.encoder.eval()
+        return self
+
+
+class SimCLR(_WithEncoder):
+    """Encoder and projection head: ``model(images) -> (features h, projections z)``.
+
+    Args:
+        encoder: a name in ``ENCODERS``.
+        projection: widths of the projection head after the features: (64, 32) is 128 → 64 → 32.
+        image_shape: (C, H, W); None is what the encoder usually takes.
+    Raises:
+        ValueError: no encoder of that name, or images of a height and width it does not take.
+    """
+
+    def __init__(
+        self,
+        encoder: str = "small_cnn",
+        projection: tuple[int, ...] = (64, 32),
+        image_shape: tuple[int, int, int] | None = None,
+    ):
+        super().__init__()
+        if encoder not in ENCODERS:
+            raise ValueError(f"no encoder named {encoder!r}; there are: {', '.join(ENCODERS)}.")
+        spec = ENCODERS[encoder]
+        channels, *size = image_shape or spec.image_shape
+        if size != list(spec.image_shape[1:]):
+            wanted, given = (" × ".join(map(str, s)) for s in (spec.image_shape[1:], size))
+            raise ValueError(f"{encoder} takes images of {wanted} pixels, not {given}.")
+        self.encoder = spec.build(channels)
+        self.projection_head = mlp(spec.features, *projection)
+        self.to(memory_format=torch.channels_last)  # 1.5 times faster convolutions on CPU
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.encoder(images)
+        return features, self.projection_head(features)
+
+
+def freeze_encoder(model: _WithEncoder) -> _WithEncoder:
+    """Freeze ``model.encoder``: no gradients, evaluation mode for good, buffers left alone.
+
+    Setting ``requires_grad`` on the module does nothing, and a later ``model.train()`` would put
+    BatchNorm back to updating its statistics; both make a "frozen" encoder learn on the labels.
+
+    Raises:
+        TypeError: the model is no SimCLR network or classifier of this kit.
+    """
+    if not isinstance(model, _WithEncoder):
+        raise TypeError(f"freeze_encoder takes a SimCLR or Classifier, not {type(model).__name__}.")
+    model.encoder.requires_grad_(False)
+    model.encoder_frozen = True
+    model.encoder.eval()
+    return model
+
+
+class Classifier(_WithEncoder):
+    """A classification head on an encoder's features: ``model(images) -> logits`` (N, classes).
+
+    Args:
+        encoder: a pretrained encoder, used as it is (not copied).
+        image_shape: (C, H, W) of the images, to find the features' width.
+        classes: number of classes.
+        hidden: widths of the head's hidden layers; () is a linear head.
+        layers: names of the encoder's layers whose outputs, flattened and joined, are the
+            features; None is the encoder's own output h.
+        dropout: probability after each hidden layer.
+    Raises:
+        ValueError: a layer the encoder does not have.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        image_shape: tuple[int, int, int],
+        classes: int = 10,
+        hidden: tuple[int, ...] = (64,),
+        layers: tuple[str, ...] | None = None,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        known = [name for name, _ in encoder.named_modules() if name]
+        if unknown := set(layers or ()) - set(known):
+            raise ValueError(f"the encoder has no layer {sorted(unknown)}; there are: {', '.join(known)}.")
+        self.encoder = create_feature_extractor(encoder, list(layers)) if layers else encoder
+        with torch.no_grad():
+            device = next(encoder.parameters()).device
+            width = self.features(torch.zeros(1, *image_shape, device=device)).shape[1]
+        self.head = mlp(width, *hidden, classes, dropout=dropout).to(device)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) to features (N, width)."""
+        out = self.encoder(images)
+        return torch.cat([o.flatten(1) for o in out.values()], 1) if isinstance(out, dict) else out
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.features(images))

@@ -1,0 +1,136 @@
+"""Notebook parameters: what each notebook takes, in which range, checked before anything runs.
+
+papermill injects parameters it does not know with no more than a warning, and takes any value.
+Each notebook hands its namespace to the class here that describes it.
+"""
+
+import ast
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lib.augment import VIEWS
+from lib.models import ENCODERS
+from lib.train import OPTIMIZERS, SCHEDULES, Settings
+
+Positive = Annotated[int, Field(ge=1)]
+Chunks = Annotated[list[Positive], Field(min_length=1)]
+Width = Annotated[list[Positive], Field(max_length=5)]
+
+
+class ParameterError(ValueError):
+    """A notebook parameter that is unknown or out of range."""
+
+
+P = TypeVar("P", bound="Parameters")
+
+
+class Parameters(BaseModel):
+    """Base: unknown names refused, values never converted from one type to another in silence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @classmethod
+    def from_notebook(cls: type[P], namespace: dict[str, Any]) -> P:
+        """The parameters among a notebook's ``globals()``.
+
+        Raises:
+            ParameterError: one paragraph with every parameter that is unknown or out of range.
+        """
+        injected = set()
+        for cell in namespace.get("In", []):
+            if cell.startswith("# Parameters\n"):  # the first line of the cell papermill injects
+                injected |= {t.id for n in ast.walk(ast.parse(cell)) if isinstance(n, ast.Assign) for t in n.targets}
+        wanted = set(cls.model_fields) | injected
+        return cls.checked({name: namespace[name] for name in wanted if name in namespace})
+
+    @classmethod
+    def checked(cls: type[P], values: dict[str, Any]) -> P:
+        """The parameters from a dict; raises ParameterError as ``from_notebook`` does."""
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise ParameterError(" ".join(_sentence(e, cls) for e in error.errors())) from None
+
+
+def _sentence(error: dict[str, Any], model: type[Parameters]) -> str:
+    name = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        return f"There is no parameter {name!r}; there are: {', '.join(model.model_fields)}."
+    if error["type"] == "missing":
+        return f"The parameter {name!r} is missing."
+    return f"{name} = {error['input']!r} is not right: {error['msg'][0].lower()}{error['msg'][1:]}."
+
+
+class RunParameters(Parameters):
+    """What every notebook that leaves a record takes."""
+
+    profile: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    run: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    runs: str
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class SimCLRParameters(RunParameters):
+    """Parameters of the notebooks that pretrain an encoder and train a classifier on it."""
+
+    dataset: str
+    chunk_count: Annotated[int, Field(ge=2)]
+    unlabelled_chunks: Chunks
+    labelled_chunks: Annotated[list[Chunks], Field(min_length=1)]
+
+    encoder: Literal[tuple(ENCODERS)]
+    projection: Annotated[Width, Field(min_length=1)]
+    views: Literal[tuple(VIEWS)]
+    temperature: Annotated[float, Field(gt=0, le=10)]
+    epochs: Positive
+    batch_size: Annotated[int, Field(ge=2)]
+    optimizer: Literal[tuple(OPTIMIZERS)]
+    learning_rate: Annotated[float, Field(gt=0, le=10)]
+    weight_decay: Annotated[float, Field(ge=0, le=1)]
+    schedule: Literal[tuple(SCHEDULES)]
+
+    feature_layers: list[str]
+    classifier_hidden: Width
+    classifier_dropout: Annotated[float, Field(ge=0, lt=1)]
+    classifier_views: Literal[("plain", *VIEWS)]
+    classifier_epochs: Positive
+    classifier_batch_size: Positive
+    classifier_optimizer: Literal[tuple(OPTIMIZERS)]
+    classifier_learning_rate: Annotated[float, Field(gt=0, le=10)]
+    classifier_weight_decay: Annotated[float, Field(ge=0, le=1)]
+    classifier_schedule: Literal[tuple(SCHEDULES)]
+
+    @property
+    def pretraining(self) -> Settings:
+        return self._settings("")
+
+    @property
+    def classifier(self) -> Settings:
+        return self._settings("classifier_")
+
+    def _settings(self, prefix: str) -> Settings:
+        names = ("epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "schedule")
+        return Settings(seed=self.seed, **{name: getattr(self, prefix + name) for name in names})
+
+
+class ComparisonParameters(RunParameters):
+    """Parameters of the comparison with clustering."""
+
+    simclr_run: str
+    components: Annotated[int, Field(ge=2, le=784)]
+    clusters: Annotated[int, Field(ge=2, le=1000)]
+    restarts: Annotated[int, Field(ge=1, le=100)]
+
+
+class ReportParameters(Parameters):
+    """Cover data of the report, and where its records are."""
+
+    runs: str
+    profile: str
+    student: str
+    number: str
+    programme: str
+    course: str
+    date: str
+    teacher: str

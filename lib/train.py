@@ -1,0 +1,274 @@
+"""Pretraining and classifier training: one visible loop, checkpoints, resume."""
+
+import ctypes
+import hashlib
+import math
+import sys
+import time
+import warnings
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR
+from tqdm import tqdm
+
+from lib.augment import Views
+from lib.checkpoint import TrainingState
+from lib.loss import nt_xent_loss
+from lib.models import Classifier, SimCLR
+
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": lambda parameters, **options: torch.optim.SGD(parameters, momentum=0.9, nesterov=True, **options),
+}
+# Each schedule is stepped once a batch, so its period is counted in batches.
+SCHEDULES: dict[str, Callable[[torch.optim.Optimizer, int], LRScheduler]] = {
+    "constant": lambda optimizer, steps: LambdaLR(optimizer, lambda step: 1.0),
+    "cosine": lambda optimizer, steps: CosineAnnealingLR(optimizer, steps),
+    "one_cycle": lambda optimizer, steps: OneCycleLR(
+        optimizer, max_lr=optimizer.param_groups[0]["lr"], total_steps=steps, pct_start=0.2
+    ),
+}
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss is no longer a finite number."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides a training besides model and data. ``learning_rate`` is the schedule's peak."""
+
+    epochs: int
+    batch_size: int = 128
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    schedule: str = "constant"
+    seed: int = 0
+
+    def __post_init__(self):
+        for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"no {name} named {getattr(self, name)!r}; there are: {', '.join(known)}.")
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, {getattr(self, name)} was given.")
+
+
+class History(list):
+    """One dict an epoch: ``epoch`` (from 1), ``loss`` (mean over images), ``seconds``, …
+
+    ``interrupted`` is True after Ctrl-C: the model holds the weights of that moment.
+    """
+
+    interrupted = False
+
+    @property
+    def seconds(self) -> float:
+        """Training time of all epochs, those before a resume included."""
+        return sum(epoch["seconds"] for epoch in self)
+
+
+def _keep_freed_memory() -> None:
+    """Have glibc reuse freed blocks: giving back and faulting in 25 MB activations costs more than the forward."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # not glibc
+        return
+    mallopt(-3, 2**30)  # M_MMAP_THRESHOLD
+    mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
+
+
+def choose_device() -> torch.device:
+    """The accelerator if there is one, else the CPU."""
+    return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+
+
+def pretrain(
+    model: SimCLR,
+    images: Tensor,
+    views: Views,
+    settings: Settings,
+    temperature: float = 0.5,
+    checkpoint: str | Path | None = None,
+    name: str = "pretraining",
+) -> History:
+    """Train encoder and projection head with NT-Xent on images without labels.
+
+    Args:
+        model: trained in place, moved to the device chosen.
+        images: uint8 (N, C, H, W).
+        views: draws the two views of each batch.
+        temperature: τ of the loss.
+        checkpoint: file written after each epoch; a run that was cut off goes on from it.
+        name: shown beside the progress bar.
+    Raises:
+        ValueError: fewer images than one batch, or images that are no uint8 (N, C, H, W).
+        TrainingDiverged: the loss is no longer finite; the last checkpoint is kept.
+    """
+    _check_images(images, settings)
+    device = choose_device()
+    model.to(device)
+    images = images.to(device)
+
+    def batch_loss(rows: Tensor, generator: torch.Generator) -> tuple[Tensor, dict]:
+        _, projections = model(views.pair(images[rows], generator))
+        return nt_xent_loss(projections, temperature), {}
+
+    identity = {"temperature": temperature, "views": repr(views)}
+    return _fit(model, batch_loss, images, settings, identity, checkpoint, name)
+
+
+def train_classifier(
+    model: Classifier,
+    images: Tensor,
+    labels: Tensor,
+    views: Views,
+    settings: Settings,
+    checkpoint: str | Path | None = None,
+    name: str = "classifier",
+) -> History:
+    """Train the classification head, and the encoder too unless it is frozen, with cross-entropy.
+
+    A frozen encoder's features of plain views are computed once; with random views they are
+    computed anew for each batch, so that the head sees each image in many forms.
+
+    Args:
+        model: trained in place, moved to the device chosen.
+        images, labels: uint8 (N, C, H, W) and int64 (N,) below the head's number of classes.
+        views, settings, checkpoint, name: as for ``pretrain``.
+    Raises:
+        ValueError: counts that differ, labels out of range, fewer images than one batch.
+        TrainingDiverged: as ``pretrain``.
+    """
+    _check_images(images, settings)
+    classes = model.head[-1].out_features
+    if len(labels) != len(images) or labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(
+            f"{len(images)} images need as many labels in 0 to {classes - 1}; "
+            f"{len(labels)} from {int(labels.min())} to {int(labels.max())} were given."
+        )
+    device = choose_device()
+    model.to(device)
+    images, labels = images.to(device), labels.to(device)
+    fixed = compute_features(model, images, views) if model.encoder_frozen and not views.operations else None
+
+    def batch_loss(rows: Tensor, generator: torch.Generator) -> tuple[Tensor, dict]:
+        features = fixed[rows] if fixed is not None else model.features(views(images[rows], generator))
+        logits = model.head(features)
+        return F.cross_entropy(logits, labels[rows]), {"accuracy": (logits.argmax(1) == labels[rows]).float().mean()}
+
+    return _fit(model, batch_loss, images, settings, {"views": repr(views)}, checkpoint, name)
+
+
+@torch.no_grad()
+def compute_features(model: Classifier, images: Tensor, views: Views, batch_size: int = 1000) -> Tensor:
+    """Features (N, width) of uint8 images (N, C, H, W), without gradients, in evaluation mode."""
+    was_training = model.training
+    model.eval()
+    device = next(model.parameters()).device
+    features = torch.cat([model.features(views.plain(batch.to(device))) for batch in images.split(batch_size)])
+    model.train(was_training)
+    return features
+
+
+def check_batch(images: int, settings: Settings) -> None:
+    """Refuse a batch larger than the data: it would train zero steps, or on fewer negatives than asked.
+
+    Raises:
+        ValueError: ``images``, their number, is below the batch size.
+    """
+    if images < settings.batch_size:
+        raise ValueError(
+            f"a batch of {settings.batch_size} is larger than the data, {images} images: "
+            f"choose a batch size of at most {images}, or more chunks."
+        )
+
+
+def _check_images(images: Tensor, settings: Settings) -> None:
+    if images.dtype != torch.uint8 or images.ndim != 4:
+        raise ValueError(f"images must be uint8 (N, C, H, W), not {images.dtype} {tuple(images.shape)}.")
+    check_batch(len(images), settings)
+
+
+def _fit(
+    model: nn.Module,
+    batch_loss: Callable[[Tensor, torch.Generator], tuple[Tensor, dict[str, Tensor]]],
+    images: Tensor,
+    settings: Settings,
+    identity: dict,
+    checkpoint: str | Path | None,
+    name: str,
+) -> History:
+    """The loop: batches in random order, loss, step, schedule; a checkpoint each epoch."""
+    _keep_freed_memory()
+    state = _start(model, images, settings, identity)
+    history = History(state.resume(checkpoint) if checkpoint else [])
+    bar = tqdm(total=settings.epochs, initial=len(history), desc=name, unit="epoch", file=sys.stdout, mininterval=2)
+    model.train()
+    try:
+        for epoch in range(len(history) + 1, settings.epochs + 1):
+            start, totals = time.perf_counter(), defaultdict(float)
+            order = torch.randperm(len(images), generator=state.generator, device=images.device)
+            for step, rows in enumerate(order.split(settings.batch_size), 1):
+                with state.autocast():
+                    loss, measures = batch_loss(rows, state.generator)
+                if not loss.isfinite():
+                    raise TrainingDiverged(_explain(name, epoch, step, loss.item(), settings, state))
+                state.step(loss)
+                for key, value in {"loss": loss, **measures}.items():
+                    totals[key] += value.item() * len(rows)
+            means = {key: total / len(images) for key, total in totals.items()}
+            history.append({"epoch": epoch, **means, "seconds": time.perf_counter() - start})
+            if checkpoint:
+                state.save(checkpoint, history)
+            bar.set_postfix({key: f"{value:.3f}" for key, value in means.items()}, refresh=False)
+            bar.update()
+    except KeyboardInterrupt:
+        history.interrupted = True
+        warnings.warn(f"{name}: interrupted after {len(history)} of {settings.epochs} epochs.", stacklevel=3)
+    finally:
+        bar.close()
+        model.eval()
+    return history
+
+
+def _start(model: nn.Module, images: Tensor, settings: Settings, identity: dict) -> TrainingState:
+    """Optimiser and schedule for the weights that learn, and what tells this run from another."""
+    learning = [p for p in model.parameters() if p.requires_grad]
+    optimizer = OPTIMIZERS[settings.optimizer](
+        learning, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+    )
+    steps = settings.epochs * math.ceil(len(images) / settings.batch_size)
+    schedule = SCHEDULES[settings.schedule](optimizer, steps)
+    data = hashlib.sha256(images[:: max(1, len(images) // 100)].cpu().numpy().tobytes()).hexdigest()
+    identity = identity | {"images": len(images), "data": data, "network": repr(model), "code": _code()}
+    return TrainingState(model, optimizer, schedule, images.device, settings, identity)
+
+
+@cache
+def _code() -> str:
+    """A hash of this package's source: after an edit, an old checkpoint is of another run."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+
+
+def _explain(name: str, epoch: int, step: int, loss: float, settings: Settings, state: TrainingState) -> str:
+    weights = all(p.isfinite().all() for p in state.model.parameters())
+    cause = (
+        "the weights are finite, so look at the images and the temperature"
+        if weights and epoch == step == 1
+        else f"most often the learning rate ({settings.learning_rate:g} with {settings.optimizer}) is too high"
+    )
+    return (
+        f"{name}: the loss became {loss} in epoch {epoch}, step {step}; {cause}. "
+        "The checkpoint of the last whole epoch, if one was asked for, is kept."
+    )
