@@ -16,6 +16,11 @@ from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import Pipeline, make_pipeline
 
 
+def project(train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """``test`` (M, D) on the first two principal components of ``train`` (N, D): (M, 2)."""
+    return PCA(2, random_state=0).fit(train).transform(test)
+
+
 def method(name: str, clusters: int, seed: int, restarts: int, components: int = 0, covariance: str = "full") -> Pipeline:
     """A clustering by name, on ``components`` principal components if that is above 0.
 

@@ -129,6 +129,21 @@ def mistakes(record: dict[str, Any]) -> Figure:
     return image_grid(picture(record, "mistakes"), record["dataset"], titles, columns=6)
 
 
+def maps(record: dict[str, Any]) -> Figure:
+    """Test images as dots in two dimensions, a panel for each kind of input."""
+    results, classes = record["results"], record["dataset"]["classes"]
+    figure, (axes,) = _figure(7.6, 3.4, 1, len(results["maps"]))
+    labels = np.array(results["map_labels"])
+    for axis, (name, points) in zip(axes, results["maps"].items(), strict=True):
+        points = np.array(points)
+        for i, label in enumerate(classes):
+            mine = labels == i
+            axis.scatter(*points[mine].T, s=5, color=PALETTE[i % 10], marker="os^DvPX<>*"[i % 10], alpha=0.7, label=label)
+        axis.set(title=name, xticks=[], yticks=[], xlabel="first component", ylabel="second component")
+    axes[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2, title="class")
+    return _source(figure, record["dataset"])
+
+
 def comparison(record: dict[str, Any]) -> Figure:
     """Accuracy of each clustering by both assignments, with SimCLR + classifier as a line."""
     figure, ((axis,),) = _figure(7.2, 3.6)

@@ -91,7 +91,9 @@ def load(path: str | Path) -> dict[str, Any]:
         RecordError: no such file, no JSON, or a key of ``REQUIRED`` missing.
     """
     path = Path(path)
-    path = path / "record.json" if path.is_dir() else path
+    path = path if path.suffix == ".json" else path / "record.json"
+    if not path.exists():
+        raise RecordError(f"{path} is not there: run the notebook that writes it first, or name another run.")
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
