@@ -21,7 +21,9 @@ def project(train: np.ndarray, test: np.ndarray) -> np.ndarray:
     return PCA(2, random_state=0).fit(train).transform(test)
 
 
-def method(name: str, clusters: int, seed: int, restarts: int, components: int = 0, covariance: str = "full") -> Pipeline:
+def method(
+    name: str, clusters: int, seed: int, restarts: int, components: int = 0, covariance: str = "full"
+) -> Pipeline:
     """A clustering by name, on ``components`` principal components if that is above 0.
 
     Args:
@@ -33,7 +35,9 @@ def method(name: str, clusters: int, seed: int, restarts: int, components: int =
         final = KMeans(clusters, n_init=restarts, random_state=seed)
     elif name == "mixture":
         # pixels that are black in every image have no variance at all: a floor keeps them invertible
-        final = GaussianMixture(clusters, covariance_type=covariance, n_init=restarts, random_state=seed, reg_covar=1e-3)
+        final = GaussianMixture(
+            clusters, covariance_type=covariance, n_init=restarts, random_state=seed, reg_covar=1e-3
+        )
     else:
         raise ValueError(f"no clustering named {name!r}; there are: k-means, mixture.")
     return make_pipeline(PCA(components, random_state=seed), final) if components else make_pipeline(final)

@@ -93,7 +93,10 @@ def load(name: str, root: str | Path | None = None) -> Dataset:
     own = Path(__file__).parent.parent / "data"
     places = [Path(p) for p in (root or os.environ.get("LAB_DATA"), own) if p]
     if not all(place.is_dir() for place in places[:-1]):
-        raise DataError(f"LAB_DATA (or root) is {str(places[0])!r}, and there is no such folder. Name one that holds MNIST/raw or cifar10/, or leave it unset.")
+        raise DataError(
+            f"LAB_DATA (or root) is {str(places[0])!r}, and there is no such folder. "
+            "Name one that holds MNIST/raw or cifar10/, or leave it unset."
+        )
     for place in places:
         if found := _local(name, place):
             return found
@@ -134,7 +137,9 @@ def _read_idx(path: Path) -> tuple[np.ndarray, str]:
     """The array of an IDX file, plain or gzipped, and the MD5 sum of its plain bytes."""
     plain, packed = path, path.with_name(path.name + ".gz")
     if not plain.exists() and not packed.exists():
-        raise DataError(f"{plain} is missing, though other files of the same data set are there. Put it back or {_REPAIR.lower()}")
+        raise DataError(
+            f"{plain} is missing, though other files of the same data set are there. Put it back or {_REPAIR.lower()}"
+        )
     try:
         content = plain.read_bytes() if plain.exists() else gzip.decompress(packed.read_bytes())
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -143,7 +148,9 @@ def _read_idx(path: Path) -> tuple[np.ndarray, str]:
     dimensions = content[3] if len(content) >= 4 and content[:3] == b"\x00\x00\x08" else 0
     start = 4 + 4 * dimensions
     if not dimensions or len(content) < start:
-        raise DataError(f"{path} is no IDX file of bytes ({len(content):,} bytes, first {content[:4].hex() or 'none'}). {_REPAIR}")
+        raise DataError(
+            f"{path} is no IDX file of bytes ({len(content):,} bytes, first {content[:4].hex() or 'none'}). {_REPAIR}"
+        )
     shape = np.frombuffer(content, ">u4", dimensions, offset=4).astype(int)
     if len(content) - start != shape.prod():
         raise DataError(
@@ -167,7 +174,10 @@ def _idx_dataset(name: str, raw: Path, kind: str) -> Dataset:
     labels = [torch.from_numpy(a).long() for a in arrays[1::2]]
     for image, label, file in zip(images, labels, _IDX_FILES[1::2], strict=True):
         if len(image) != len(label) or label.max() > 9:
-            raise DataError(f"{raw / file}-ubyte holds {len(label):,} labels up to {label.max()} for {len(image):,} images of 10 classes. {_REPAIR}")
+            raise DataError(
+                f"{raw / file}-ubyte holds {len(label):,} labels up to {label.max()} "
+                f"for {len(image):,} images of 10 classes. {_REPAIR}"
+            )
     source = Source(kind, description, str(raw))
     return Dataset(name, source, tuple(classes), images[0], labels[0], images[1], labels[1])
 
@@ -190,10 +200,15 @@ def _cifar10(place: Path, kind: str) -> Dataset:
 def _folder(name: str, folder: Path, kind: str) -> Dataset:
     parts = {part: _image_folder(folder / part) for part in ("train", "test")}
     if parts["train"][2] != parts["test"][2]:
-        raise DataError(f"{folder}: train/ has the classes {parts['train'][2]}, test/ {parts['test'][2]}; they must be the same.")
+        raise DataError(
+            f"{folder}: train/ has the classes {parts['train'][2]}, test/ {parts['test'][2]}; they must be the same."
+        )
     (train_images, train_labels, classes), (test_images, test_labels, _) = parts.values()
     if train_images.shape[1:] != test_images.shape[1:]:
-        raise DataError(f"{folder}: images of train/ are {tuple(train_images.shape[1:])}, of test/ {tuple(test_images.shape[1:])} (C, H, W).")
+        raise DataError(
+            f"{folder}: images of train/ are {tuple(train_images.shape[1:])}, "
+            f"of test/ {tuple(test_images.shape[1:])} (C, H, W); they must be alike."
+        )
     note = ", JPEG-compressed: close to the original, not equal" if kind == "JPEG copy" else ""
     source = Source(kind, f"{len(train_labels):,} + {len(test_labels):,} images from class folders{note}", str(folder))
     return Dataset(name, source, tuple(classes), train_images, train_labels, test_images, test_labels)
@@ -211,10 +226,15 @@ def _image_folder(folder: Path) -> tuple[Tensor, Tensor, list[str]]:
             with Image.open(path) as image:
                 pixels = np.asarray(image if image.mode == "L" else image.convert("RGB"))
         except OSError as error:
-            raise DataError(f"{path} is no image that can be read whole ({error}). Replace it or take it out.") from error
+            raise DataError(
+                f"{path} is no image that can be read whole ({error}). Replace it or take it out."
+            ) from error
         first = first or (pixels.shape, path)
         if pixels.shape != first[0]:
-            raise DataError(f"{path} is {pixels.shape}, {first[1]} is {first[0]} (height, width, channels): all images must be alike.")
+            raise DataError(
+                f"{path} is {pixels.shape}, {first[1]} is {first[0]} (height, width, channels): "
+                "all images must be alike."
+            )
         images.append(torch.from_numpy(pixels.copy()))
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
     stacked = torch.stack(images)[order]
@@ -290,5 +310,7 @@ def join(parts: Sequence[range], numbers: Sequence[int]) -> Tensor:
         ValueError: no number, a number twice, or a chunk that does not exist.
     """
     if not numbers or len(set(numbers)) != len(numbers) or not set(numbers) <= set(range(1, len(parts) + 1)):
-        raise ValueError(f"chunks {list(numbers)} were asked for; choose from 1 to {len(parts)}, each once, at least one.")
+        raise ValueError(
+            f"chunks {list(numbers)} were asked for; choose from 1 to {len(parts)}, each once, at least one."
+        )
     return torch.cat([torch.arange(parts[n - 1].start, parts[n - 1].stop) for n in numbers])

@@ -10,7 +10,6 @@ from torch import Tensor
 from lib import records
 from lib.augment import Views
 from lib.models import Classifier, SimCLR
-from lib.train import compute_features
 
 
 def load_run(folder: str | Path) -> tuple[dict[str, Any], SimCLR]:
@@ -22,7 +21,9 @@ def load_run(folder: str | Path) -> tuple[dict[str, Any], SimCLR]:
     record = records.load(folder)
     weights = Path(folder) / "model.pt"
     if not weights.exists():
-        raise records.RecordError(f"{weights} is missing: the run's record is there, its weights are not. Run it again.")
+        raise records.RecordError(
+            f"{weights} is missing: the run's record is there, its weights are not. Run it again."
+        )
     wanted = record["parameters"]
     model = SimCLR(wanted["encoder"], tuple(wanted["projection"]), tuple(record["dataset"]["shape"]))
     model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
@@ -30,10 +31,21 @@ def load_run(folder: str | Path) -> tuple[dict[str, Any], SimCLR]:
 
 
 @torch.no_grad()
-def probabilities(model: Classifier, images: Tensor, views: Views) -> Tensor:
-    """Class probabilities (N, classes), on the CPU, for plain views of uint8 images (N, C, H, W)."""
+def probabilities(model: Classifier, images: Tensor, views: Views, count: int = 1, seed: int = 0) -> Tensor:
+    """Class probabilities (N, classes), on the CPU, for uint8 images (N, C, H, W).
+
+    With random views, the mean over ``count`` views of each image: what the head is unsure of
+    in one view it may see in another.
+    """
     model.eval()
-    return model.head(compute_features(model, images, views)).softmax(1).cpu()
+    device = next(model.parameters()).device
+    generator = torch.Generator(device).manual_seed(seed)
+    batches = images.split(1000)
+
+    def once() -> Tensor:
+        return torch.cat([model(views(batch.to(device), generator)).softmax(1) for batch in batches])
+
+    return torch.stack([once() for _ in range(count)]).mean(0).cpu()
 
 
 def scores(probability: Tensor, labels: Tensor) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -44,7 +45,7 @@ ENCODERS: dict[str, EncoderSpec] = {"small_cnn": EncoderSpec(small_cnn, 128, (1,
 def mlp(*widths: int, dropout: float = 0.0) -> nn.Sequential:
     """Linear layers of these widths with ReLU (and dropout) between them."""
     layers: list[nn.Module] = []
-    for before, after in zip(widths, widths[1:], strict=False):
+    for before, after in pairwise(widths):
         if layers:
             layers += [nn.ReLU(), nn.Dropout(dropout)]
         layers.append(nn.Linear(before, after))
@@ -144,9 +145,11 @@ class Classifier(_WithEncoder):
         if unknown := set(layers or ()) - set(known):
             raise ValueError(f"the encoder has no layer {sorted(unknown)}; there are: {', '.join(known)}.")
         self.encoder = create_feature_extractor(encoder, list(layers)) if layers else encoder
+        device, was_training = next(encoder.parameters()).device, encoder.training
+        self.encoder.eval()  # a look at the width must not touch BatchNorm's statistics
         with torch.no_grad():
-            device = next(encoder.parameters()).device
             width = self.features(torch.zeros(1, *image_shape, device=device)).shape[1]
+        self.encoder.train(was_training)
         self.head = mlp(width, *hidden, classes, dropout=dropout).to(device)
 
     def features(self, images: Tensor) -> Tensor:

@@ -101,6 +101,9 @@ class SimCLRParameters(RunParameters):
     classifier_weight_decay: Annotated[float, Field(ge=0, le=1)]
     classifier_schedule: Literal[tuple(SCHEDULES)]
 
+    test_views: Literal[("plain", *VIEWS)]
+    test_view_count: Annotated[int, Field(ge=1, le=100)]
+
     @property
     def pretraining(self) -> Settings:
         return self._settings("")

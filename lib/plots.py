@@ -42,12 +42,18 @@ def _style():
 def _source(figure: Figure, dataset: dict[str, Any]) -> Figure:
     """Name the data under the figure; in red unless it is the genuine set."""
     colour = "0.45" if dataset["genuine"] else "#b00020"
-    figure.supxlabel(f"Data: {dataset['name']} – {dataset['description']}", fontsize=7, color=colour, x=0.99, ha="right")
+    figure.supxlabel(
+        f"Data: {dataset['name']} – {dataset['description']}", fontsize=7, color=colour, x=0.99, ha="right"
+    )
     return figure
 
 
 def image_grid(
-    images: np.ndarray, dataset: dict[str, Any], titles: Sequence[str] = (), columns: int = 8, row_labels: Sequence[str] = ()
+    images: np.ndarray,
+    dataset: dict[str, Any],
+    titles: Sequence[str] = (),
+    columns: int = 8,
+    row_labels: Sequence[str] = (),
 ) -> Figure:
     """uint8 images (N, C, H, W) in rows of ``columns``, each with its title if there are titles."""
     columns = min(columns, len(images))
@@ -87,7 +93,9 @@ def pretraining(records: Sequence[dict[str, Any]]) -> Figure:
     band(axis, [[e["loss"] for e in r["history"]["pretraining"]] for r in records], "NT-Xent loss", PALETTE[0])
     size = records[0]["parameters"]["batch_size"]
     chance = math.log(2 * size - 1)
-    axis.axhline(chance, color="0.3", linestyle="--", linewidth=1, label=f"knows nothing: log(2·{size} − 1) = {chance:.2f}")
+    axis.axhline(
+        chance, color="0.3", linestyle="--", linewidth=1, label=f"knows nothing: log(2·{size} − 1) = {chance:.2f}"
+    )
     axis.set(xlabel="epoch", ylabel="loss (nats)", xlim=(0.5, None))
     axis.xaxis.get_major_locator().set_params(integer=True)
     axis.legend()
@@ -101,7 +109,13 @@ def classifier(records: Sequence[dict[str, Any]]) -> Figure:
         runs = [r["history"][entry["history"]] for r in records]
         for axis, key in zip(axes, ("loss", "accuracy"), strict=True):
             scale = 100 if key == "accuracy" else 1
-            band(axis, [[e[key] * scale for e in h] for h in runs], f"{entry['labels']:,} labels", PALETTE[i], DASHES[i % 4])
+            band(
+                axis,
+                [[e[key] * scale for e in h] for h in runs],
+                f"{entry['labels']:,} labels",
+                PALETTE[i],
+                DASHES[i % 4],
+            )
     axes[0].set(xlabel="epoch", ylabel="cross-entropy (nats)")
     axes[1].set(xlabel="epoch", ylabel="training accuracy (%)")
     axes[1].legend()
@@ -124,7 +138,8 @@ def mistakes(record: dict[str, Any]) -> Figure:
     """The most confident wrong predictions of the first classifier, as pictures."""
     classes = record["dataset"]["classes"]
     titles = [
-        f"{classes[m['label']]} → {classes[m['predicted']]}\n{m['probability']:.0%}" for m in record["results"]["mistakes"]
+        f"{classes[m['label']]} → {classes[m['predicted']]}\n{m['probability']:.0%}"
+        for m in record["results"]["mistakes"]
     ]
     return image_grid(picture(record, "mistakes"), record["dataset"], titles, columns=6)
 
@@ -138,7 +153,9 @@ def maps(record: dict[str, Any]) -> Figure:
         points = np.array(points)
         for i, label in enumerate(classes):
             mine = labels == i
-            axis.scatter(*points[mine].T, s=5, color=PALETTE[i % 10], marker="os^DvPX<>*"[i % 10], alpha=0.7, label=label)
+            axis.scatter(
+                *points[mine].T, s=5, color=PALETTE[i % 10], marker="os^DvPX<>*"[i % 10], alpha=0.7, label=label
+            )
         axis.set(title=name, xticks=[], yticks=[], xlabel="first component", ylabel="second component")
     axes[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2, title="class")
     return _source(figure, record["dataset"])
@@ -153,11 +170,19 @@ def comparison(record: dict[str, Any]) -> Figure:
         (-0.2, "majority", "majority assignment", PALETTE[0], ""),
         (0.2, "one_to_one", "one-to-one assignment", PALETTE[1], "//"),
     ):
-        bars = axis.bar(place + shift, [100 * r[key] for r in rows], 0.38, label=label, color=colour, hatch=hatch, edgecolor="white")
+        bars = axis.bar(
+            place + shift, [100 * r[key] for r in rows], 0.38, label=label, color=colour, hatch=hatch, edgecolor="white"
+        )
         axis.bar_label(bars, fmt="%.1f", fontsize=7)
     reference = record["results"]["simclr"]
     axis.axhline(100 * reference["test_accuracy"], color="0.2", linestyle="--", linewidth=1)
-    axis.text(-0.4, 100 * reference["test_accuracy"] + 0.8, f"SimCLR + classifier, {reference['labels']:,} labels: {reference['test_accuracy']:.1%}", fontsize=8, va="bottom")
+    axis.text(
+        -0.4,
+        100 * reference["test_accuracy"] + 0.8,
+        f"SimCLR + classifier, {reference['labels']:,} labels: {reference['test_accuracy']:.1%}",
+        fontsize=8,
+        va="bottom",
+    )
     axis.set_xticks(place, [f"{r['method']}\n{r['input']}" for r in rows], fontsize=8)
     axis.set(ylabel="test images in the right class (%)", ylim=(0, 112))
     axis.legend(loc="lower center", ncols=2)
@@ -170,8 +195,21 @@ def clustering_time(record: dict[str, Any]) -> Figure:
     rows, reference = record["results"]["clusterings"], record["results"]["simclr"]
     for i, row in enumerate(rows):
         marker = "o" if row["method"] == "k-means" else "s"
-        axis.scatter(row["seconds"], 100 * row["majority"], color=PALETTE[i % 10], marker=marker, label=f"{row['method']}, {row['input']}")
-    axis.scatter(reference["seconds"], 100 * reference["test_accuracy"], color="black", marker="*", s=90, label="SimCLR + classifier")
+        axis.scatter(
+            row["seconds"],
+            100 * row["majority"],
+            color=PALETTE[i % 10],
+            marker=marker,
+            label=f"{row['method']}, {row['input']}",
+        )
+    axis.scatter(
+        reference["seconds"],
+        100 * reference["test_accuracy"],
+        color="black",
+        marker="*",
+        s=90,
+        label="SimCLR + classifier",
+    )
     axis.set(xscale="log", xlabel="training or fit time (s)", ylabel="accuracy (%)")
     axis.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     return _source(figure, record["dataset"])

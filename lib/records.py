@@ -63,7 +63,10 @@ class Run:
             RecordError: the training was interrupted.
         """
         if getattr(history, "interrupted", False):
-            raise RecordError(f"{name} was interrupted after {len(history)} epochs, so this run gets no record. Run it again: it goes on from its checkpoint.")
+            raise RecordError(
+                f"{name} was interrupted after {len(history)} epochs, so this run gets no record. "
+                "Run it again: it goes on from its checkpoint."
+            )
         self.history[name] = list(history)
         self.seconds[name] = history.seconds
 
@@ -112,7 +115,9 @@ def load_all(folder: str | Path) -> list[dict[str, Any]]:
     """
     paths = sorted(Path(folder).glob("**/record.json"))
     if not paths:
-        raise RecordError(f"no record.json below {folder}: run `make report` first, or name the folder of a profile's runs.")
+        raise RecordError(
+            f"no record.json below {folder}: run `make report` first, or name the folder of a profile's runs."
+        )
     return [load(path) for path in paths]
 
 

@@ -1,0 +1,37 @@
+# make report [PROFILE=quick|original|improved] · make test · make lab · make bench
+PROFILE ?= quick
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
+
+.PHONY: report test lab bench clean
+.DELETE_ON_ERROR:
+
+report: $(VENV)/ready
+	@$(RUN) snakemake --cores all --quiet rules --rerun-incomplete --config profile=$(PROFILE)
+	@echo "Report: runs/$(PROFILE)/report.html"
+	@$(RUN) python -c "from lib.pdf import HINT, find_browser as f; print('        runs/$(PROFILE)/report.pdf' if f() else 'Note: ' + HINT)"
+
+test: $(VENV)/ready-test
+	$(RUN) python -m pytest
+
+lab: $(VENV)/ready
+	$(RUN) jupyter lab --notebook-dir notebooks
+
+bench: $(VENV)/ready-test
+	$(RUN) python bench/epoch.py
+
+$(VENV)/ready: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 10) else "Python 3.10 or newer is needed; $(PYTHON) is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -e .
+	touch $@
+
+$(VENV)/ready-test: $(VENV)/ready requirements-test.txt
+	$(BIN)/python -m pip install --quiet -e '.[test]'
+	touch $@
+
+clean:
+	rm -rf runs .snakemake

@@ -1,0 +1,101 @@
+"""Which notebook runs make up a profile, and the report that reads their records.
+
+snakemake --cores all --config profile=quick
+"""
+
+import json
+import os
+from glob import glob
+from pathlib import Path
+
+import yaml
+
+from lib.pdf import find_browser
+
+PROFILE = config.get("profile", "quick")
+HERE = Path(workflow.basedir)
+LISTED = HERE / "notebooks" / "profiles" / f"{PROFILE}.yaml"
+if not LISTED.exists():
+    there = ", ".join(sorted(p.stem for p in LISTED.parent.glob("*.yaml")))
+    raise WorkflowError(f"There is no profile {PROFILE!r}; there are: {there}.")
+RUNS = {
+    f"{name}-seed{seed}": {"name": name, "seed": seed, **run}
+    for name, run in yaml.safe_load(LISTED.read_text())["runs"].items()
+    for seed in run.get("seeds", [0])
+}
+FOLDER = f"runs/{PROFILE}"
+# What a measured figure depends on: an edit here makes the runs anew, one to a plot or the report does not.
+METHOD = [f"lib/{m}.py" for m in "data samples augment models loss train checkpoint evaluate cluster parameters".split()]
+
+
+def parameters(run):
+    spec = RUNS[run]
+    given = {"profile": PROFILE, "run": spec["name"], "seed": spec["seed"], "runs": str(HERE / "runs")}
+    if after := spec.get("after"):
+        given["simclr_run"] = f"{PROFILE}/{after}-seed{spec['seed']}"
+    return json.dumps(given | spec.get("parameters", {}))
+
+
+def after(wildcards):
+    spec = RUNS[wildcards.run]
+    return f"{FOLDER}/{spec['after']}-seed{spec['seed']}/record.json" if "after" in spec else []
+
+
+rule report:
+    input:
+        f"{FOLDER}/report.html",
+        [f"{FOLDER}/report.pdf"] if find_browser() else [],
+
+
+# The checkpoint beside the record is no output of the rule: Snakemake would delete it with a failed run.
+rule run:
+    input:
+        notebook=lambda w: f"notebooks/{RUNS[w.run]['notebook']}.ipynb",
+        method=METHOD,
+        after=after,
+    output:
+        f"{FOLDER}/{{run}}/record.json",
+    params:
+        parameters=lambda w: parameters(w.run),
+        data=os.environ.get("LAB_DATA", ""),
+        executed=lambda w: f"{FOLDER}/{w.run}/{RUNS[w.run]['notebook']}.ipynb",
+    wildcard_constraints:
+        run="|".join(RUNS),
+    threads: max(2, (workflow.cores or 2) // len(RUNS))
+    shell:
+        "OMP_NUM_THREADS={threads} papermill {input.notebook} {params.executed} -y {params.parameters:q}"
+        " --log-output --no-progress-bar --start-timeout 300"
+
+
+rule notebook_report:
+    input:
+        expand(f"{FOLDER}/{{run}}/record.json", run=RUNS),
+        notebook="notebooks/report.ipynb",
+        cover="notebooks/cover.yaml",
+        code=["lib/report.py", "lib/plots.py", "lib/records.py", "notebooks/claims.yaml"],
+    output:
+        f"{FOLDER}/report.ipynb",
+    params:
+        parameters=json.dumps({"profile": PROFILE, "runs": str(HERE / "runs")}),
+    shell:
+        "papermill {input.notebook} {output} -f {input.cover} -y {params.parameters:q} --no-progress-bar --start-timeout 300"
+
+
+rule html:
+    input:
+        f"{FOLDER}/report.ipynb",
+        glob("notebooks/template/*"),
+    output:
+        f"{FOLDER}/report.html",
+    shell:
+        "python -m lib.report {input[0]} {output}"
+
+
+rule pdf:
+    input:
+        f"{FOLDER}/report.html",
+        "lib/pdf.py",
+    output:
+        f"{FOLDER}/report.pdf",
+    shell:
+        "python -m lib.pdf {input[0]} {output}"

