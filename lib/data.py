@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import tempfile
+import warnings
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -162,7 +163,7 @@ def _read_idx(path: Path) -> tuple[np.ndarray, str]:
 
 def _idx_dataset(name: str, raw: Path, kind: str) -> Dataset:
     arrays, sums = zip(*(_read_idx(raw / f"{file}-ubyte") for file in _IDX_FILES), strict=True)
-    description = f"{len(arrays[0]):,} + {len(arrays[2]):,} images, {kind} copy"
+    description = f"{len(arrays[0]):,} training and {len(arrays[2]):,} test images"
     if name == "mnist" and sums != _MNIST_MD5:
         # of the published size yet not the published bytes: damaged; of another size: somebody's own set
         for file, array, found, wanted in zip(_IDX_FILES, arrays, sums, _MNIST_MD5, strict=True):
@@ -193,7 +194,7 @@ def _cifar10(place: Path, kind: str) -> Dataset:
         raise DataError(f"{folder} is incomplete or damaged ({error}). Delete it and fetch it again.") from error
     images = [torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous() for part in (train, test)]
     labels = [torch.tensor(part.targets) for part in (train, test)]
-    source = Source(kind, f"{len(train):,} + {len(test):,} images, {kind} copy", str(place))
+    source = Source(kind, f"{len(train):,} training and {len(test):,} test images", str(place))
     return Dataset("cifar10", source, tuple(train.classes), images[0], labels[0], images[1], labels[1])
 
 
@@ -210,7 +211,11 @@ def _folder(name: str, folder: Path, kind: str) -> Dataset:
             f"of test/ {tuple(test_images.shape[1:])} (C, H, W); they must be alike."
         )
     note = ", JPEG-compressed: close to the original, not equal" if kind == "JPEG copy" else ""
-    source = Source(kind, f"{len(train_labels):,} + {len(test_labels):,} images from class folders{note}", str(folder))
+    source = Source(
+        kind,
+        f"{len(train_labels):,} training and {len(test_labels):,} test images from class folders{note}",
+        str(folder),
+    )
     return Dataset(name, source, tuple(classes), train_images, train_labels, test_images, test_labels)
 
 
@@ -261,7 +266,8 @@ def _download(name: str, own: Path) -> bool:
         folder = next(p for p in part.iterdir() if p.is_dir())
         os.replace(folder, own / folder.name)
         return True
-    except (OSError, RuntimeError):  # no network, or torchvision's sums do not agree
+    except (OSError, RuntimeError) as error:  # no network, or torchvision's sums do not agree
+        warnings.warn(f"{name} could not be downloaded: {error}", stacklevel=3)
         return False
     finally:
         socket.setdefaulttimeout(before)

@@ -2,11 +2,13 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torchvision.models import resnet
 from torchvision.models.feature_extraction import create_feature_extractor
 
 
@@ -31,15 +33,35 @@ def small_cnn(channels: int = 1) -> nn.Sequential:
     )
 
 
+def cifar_resnet(build: Callable[..., resnet.ResNet], channels: int = 3) -> resnet.ResNet:
+    """A torchvision ResNet for small images, without weights: images (N, channels, H, W) to features (N, 512 or 2048).
+
+    As in SimCLR's CIFAR-10 runs (appendix B.9) and in the lab: a 3×3 first convolution of stride 1,
+    no max-pooling, no fc. The ImageNet stem would shrink 32×32 images to 8×8 before the first block.
+    """
+    encoder = build(weights=None)
+    encoder.conv1 = nn.Conv2d(channels, 64, 3, padding=1, bias=False)
+    encoder.maxpool = nn.Identity()
+    encoder.fc = nn.Identity()
+    return encoder
+
+
 class EncoderSpec(NamedTuple):
     """How to build an encoder for a number of image channels, its features' width, its usual images (C, H, W)."""
 
     build: Callable[[int], nn.Module]
     features: int
     image_shape: tuple[int, int, int]
+    any_size: bool = False
 
 
-ENCODERS: dict[str, EncoderSpec] = {"small_cnn": EncoderSpec(small_cnn, 128, (1, 28, 28))}
+#: Encoders by name.
+ENCODERS: dict[str, EncoderSpec] = {
+    "small_cnn": EncoderSpec(small_cnn, 128, (1, 28, 28)),
+    "resnet18": EncoderSpec(partial(cifar_resnet, resnet.resnet18), 512, (3, 32, 32), any_size=True),
+    "resnet34": EncoderSpec(partial(cifar_resnet, resnet.resnet34), 512, (3, 32, 32), any_size=True),
+    "resnet50": EncoderSpec(partial(cifar_resnet, resnet.resnet50), 2048, (3, 32, 32), any_size=True),
+}
 
 
 def mlp(*widths: int, dropout: float = 0.0) -> nn.Sequential:
@@ -87,7 +109,7 @@ class SimCLR(_WithEncoder):
             raise ValueError(f"no encoder named {encoder!r}; there are: {', '.join(ENCODERS)}.")
         spec = ENCODERS[encoder]
         channels, *size = image_shape or spec.image_shape
-        if size != list(spec.image_shape[1:]):
+        if size != list(spec.image_shape[1:]) and not spec.any_size:
             wanted, given = (" × ".join(map(str, s)) for s in (spec.image_shape[1:], size))
             raise ValueError(f"{encoder} takes images of {wanted} pixels, not {given}.")
         self.encoder = spec.build(channels)

@@ -185,7 +185,7 @@ def comparison(record: dict[str, Any]) -> Figure:
     )
     axis.set_xticks(place, [f"{r['method']}\n{r['input']}" for r in rows], fontsize=8)
     axis.set(ylabel="test images in the right class (%)", ylim=(0, 112))
-    axis.legend(loc="lower center", ncols=2)
+    axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
     return _source(figure, record["dataset"])
 
 

@@ -21,6 +21,8 @@ from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from traitlets.config import Config
 
+from lib.records import load_all
+
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 
 
@@ -74,8 +76,8 @@ def mean(values: Sequence[float], scale: float = 1.0, digits: int = 2, unit: str
 
 
 def percent(values: Sequence[float]) -> str:
-    """Shares in [0, 1] as ``mean ± deviation %``."""
-    return mean(values, 100, 2, " %")
+    """Shares in [0, 1] as ``mean ± deviation%``."""
+    return mean(values, 100, 2, "%")
 
 
 def by_run(records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
@@ -138,7 +140,10 @@ class ReportExporter(HTMLExporter):
             contents += f'{indent[0]}<li><a href="#{heading["id"]}">{title}</a></li>{indent[1]}'
         soup.find(id="contents").append(BeautifulSoup(contents + "</ol>", "html.parser"))
         cover = soup.find("header", class_="cover")
-        if cover:  # the cover comes before the contents, on screen and on paper
+        if cover:
+            names = [cover.h1.get_text(), *(c.get_text() for c in cover.select("tr:first-child td"))]
+            soup.title.string = " · ".join(name for name in names if name != "–")  # the PDF's running head
+            # the cover comes before the contents, on screen and on paper
             soup.find(id="contents").insert_before(cover.extract())
         return str(soup), resources
 
@@ -163,5 +168,33 @@ def export(notebook: str | Path, target: str | Path) -> None:
     part.replace(target)
 
 
+def results_table(records: Sequence[dict[str, Any]]) -> str:
+    """Accuracies and times of all runs as a markdown table, a row for each profile, run and number of labels."""
+    lines = [
+        "| profile | run | labels | seeds | test accuracy | pretraining | classifier |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    ordered = sorted((r for r in records if "classifiers" in r["results"]), key=lambda r: r["profile"])
+    for profile, group in groupby(ordered, key=lambda r: r["profile"]):
+        for run, repeats in by_run(list(group)).items():
+            for i, entry in enumerate(repeats[0]["results"]["classifiers"]):
+                accuracy = percent([r["results"]["classifiers"][i]["test_accuracy"] for r in repeats])
+                times = (
+                    mean([r["seconds"][k] for r in repeats], digits=1, unit=" s")
+                    for k in ("pretraining", entry["history"])
+                )
+                cells = (f"`{profile}`", run, f"{entry['labels']:,}", str(len(repeats)), accuracy, *times)
+                lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """``python -m lib.report NOTEBOOK HTML`` exports; ``--results FOLDER`` prints the table of its records."""
+    if sys.argv[1:2] == ["--results"]:
+        print(results_table(load_all(sys.argv[2])))
+    else:
+        export(*sys.argv[1:3])
+
+
 if __name__ == "__main__":
-    export(*sys.argv[1:3])
+    main()

@@ -118,7 +118,8 @@ def test_interrupted_download_leaves_nothing(tmp_path, monkeypatch):
         raise OSError("connection lost")
 
     monkeypatch.setattr(data.datasets, "MNIST", half)
-    assert not data._download("mnist", tmp_path / "data")
+    with pytest.warns(UserWarning, match="connection lost"):
+        assert not data._download("mnist", tmp_path / "data")
     assert list((tmp_path / "data").iterdir()) == []
 
 

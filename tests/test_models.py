@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torchvision.models import resnet
 
 from lib import models
 from lib.augment import Views
@@ -23,6 +24,24 @@ def test_shapes_and_counts_of_the_labs_mnist_network():
     convolutions = 32 * (9 + 1) + 64 * (32 * 9 + 1)
     assert count(model.encoder) == convolutions + 128 * (3136 + 1)
     assert count(model.projection_head) == 64 * (128 + 1) + 32 * (64 + 1)
+
+
+@pytest.mark.parametrize(("name", "width"), [("resnet18", 512), ("resnet34", 512), ("resnet50", 2048)])
+def test_resnets_are_torchvisions_with_the_labs_changes(name, width):
+    model = SimCLR(name, (256, 128))
+    theirs = getattr(resnet, name)(weights=None)
+    stem = 64 * 3 * (7 * 7 - 3 * 3)
+    assert count(model.encoder) == count(theirs) - stem - count(theirs.fc)
+    assert model.encoder.conv1.stride == (1, 1)
+    h, z = model(torch.randn(2, 3, 32, 32))
+    assert (h.shape, z.shape) == ((2, width), (2, 128))
+    maps = torch.nn.Sequential(model.encoder.conv1, model.encoder.layer1)(torch.randn(1, 3, 32, 32))
+    assert maps.shape[-2:] == (32, 32), "the first stage keeps the full resolution"
+
+
+def test_a_resnet_takes_other_sizes_and_channels():
+    h, _ = SimCLR("resnet18", (4,), image_shape=(1, 28, 28))(torch.randn(2, 1, 28, 28))
+    assert h.shape == (2, 512)
 
 
 def test_pooling_before_relu_is_the_labs_order_in_value_and_gradient():

@@ -1,0 +1,39 @@
+"""The README's pictures and the published records, from the runs of this checkout.
+
+python figures/make.py [PROFILE …] copies runs/<profile>/*/record.json to figures/records/ and draws
+from the published records. Run it after `make report PROFILE=…` on real data.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+from lib import plots, records
+
+HERE = Path(__file__).parent
+
+
+def publish(profile: str) -> None:
+    for path in sorted((records.ROOT / "runs" / profile).glob("*/record.json")):
+        if not records.load(path)["dataset"]["genuine"]:
+            sys.exit(f"{path} was not made on the real data set; it is not published.")
+        target = HERE / "records" / profile / path.parent.name / "record.json"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+
+
+def draw() -> None:
+    improved = [r for r in records.load_all(HERE / "records" / "improved") if "classifiers" in r["results"]]
+    comparison = records.load(HERE / "records" / "improved" / "comparison-seed0")
+    for name, figure in {
+        "views": plots.views(improved[0]),
+        "pretraining": plots.pretraining(improved),
+        "comparison": plots.comparison(comparison),
+    }.items():
+        figure.savefig(HERE / f"{name}.svg", metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    for profile in sys.argv[1:]:
+        publish(profile)
+    draw()

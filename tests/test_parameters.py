@@ -1,0 +1,74 @@
+"""Unknown parameters and values out of range are errors, before anything runs."""
+
+import nbformat
+import pytest
+import yaml
+
+from lib.parameters import ComparisonParameters, ParameterError, ReportParameters, SimCLRParameters
+from lib.records import ROOT
+
+NOTEBOOKS = {"mnist": SimCLRParameters, "comparison": ComparisonParameters, "report": ReportParameters}
+
+
+def defaults(notebook: str) -> dict:
+    """What the notebook's parameters cell sets."""
+    cells = nbformat.read(ROOT / "notebooks" / f"{notebook}.ipynb", as_version=4).cells
+    (cell,) = [c for c in cells if "parameters" in c.metadata.get("tags", [])]
+    values = {}
+    exec(cell.source, {}, values)
+    return values
+
+
+@pytest.mark.parametrize(("notebook", "model"), NOTEBOOKS.items())
+def test_the_notebooks_defaults_are_the_parameters(notebook, model):
+    values = defaults(notebook)
+    assert set(values) == set(model.model_fields)
+    assert model.checked(values).model_dump() == values
+
+
+@pytest.mark.parametrize("profile", sorted((ROOT / "notebooks/profiles").glob("*.yaml")), ids=lambda p: p.stem)
+def test_profiles_hold_parameters_that_exist(profile):
+    runs = yaml.safe_load(profile.read_text())["runs"]
+    for run in runs.values():
+        NOTEBOOKS[run["notebook"]].checked(defaults(run["notebook"]) | run.get("parameters", {}))
+        assert run.get("after") in (None, *runs)
+
+
+def test_improved_differs_from_original_in_recipe_only():
+    improved = yaml.safe_load((ROOT / "notebooks/profiles/improved.yaml").read_text())["runs"]["mnist"]["parameters"]
+    assert not {"encoder", "dataset", "chunk_count", "unlabelled_chunks", "labelled_chunks"} & set(improved)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("temprature", 0.2, "no parameter 'temprature'; there are: .*temperature"),
+        ("temperature", 0, "temperature = 0 is not right: input should be greater than 0"),
+        ("temperature", "hot", "temperature = 'hot' is not right: input should be a valid number"),
+        ("epochs", 0, "epochs = 0 is not right"),
+        ("epochs", 2.5, "epochs = 2.5 is not right: input should be a valid integer"),
+        ("batch_size", 1, "greater than or equal to 2"),
+        ("labelled_chunks", [[]], "labelled_chunks.0"),
+        ("labelled_chunks", "[[5]]", "should be a valid list"),
+        ("encoder", "resnet9", "encoder = 'resnet9' is not right: input should be .*'small_cnn'"),
+        ("schedule", "weekly", "'one_cycle'"),
+        ("classifier_dropout", 1.0, "less than 1"),
+        ("run", "../../etc", "string should match"),
+    ],
+)
+def test_refusals_say_what_would_be_right(name, value, message):
+    with pytest.raises(ParameterError, match=message):
+        SimCLRParameters.checked(defaults("mnist") | {name: value})
+
+
+def test_every_mistake_is_named_at_once():
+    with pytest.raises(ParameterError, match=r"epochs.*speed"):
+        SimCLRParameters.checked(defaults("mnist") | {"epochs": -1, "speed": 3})
+
+
+def test_unknown_names_are_found_in_papermills_cell_only():
+    namespace = defaults("report") | {"my_own_variable": 1, "tempo": 2, "In": ["x = 1", "# Parameters\ntempo = 2\n"]}
+    with pytest.raises(ParameterError, match="no parameter 'tempo'"):
+        ReportParameters.from_notebook(namespace)
+    del namespace["In"][1]
+    assert ReportParameters.from_notebook(namespace).profile == "explore"

@@ -1,0 +1,116 @@
+"""The commands around the notebooks: papermill, Snakemake, make, conda; and that the tree is clean."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+from lib.records import ROOT
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def command(*words, cwd=ROOT, **environment):
+    scripts = str(Path(sys.executable).parent)
+    path = {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+    return subprocess.run(words, cwd=cwd, capture_output=True, text=True, env=os.environ | path | environment)
+
+
+@pytest.mark.parametrize("parameter", [("temprature", "0.2"), ("temperature", "0"), ("labelled_chunks", "5")])
+def test_papermill_stops_at_a_wrong_parameter_from_any_directory(parameter, tmp_path):
+    notebook = ROOT / "notebooks" / "mnist.ipynb"
+    run = command("papermill", str(notebook), "out.ipynb", "-p", *parameter, cwd=tmp_path)
+    assert run.returncode
+    assert "ParameterError" in run.stderr
+    cells = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells
+    assert not any("load" in c.source and c.get("execution_count") for c in cells), "data was loaded before the check"
+
+
+def test_plain_nbconvert_takes_the_notebooks(tmp_path):
+    for notebook in NOTEBOOKS:
+        run = command(
+            "jupyter", "nbconvert", "--to", "html", "--output-dir", str(tmp_path), str(notebook), cwd=tmp_path
+        )
+        assert run.returncode == 0, run.stderr
+        assert (tmp_path / f"{notebook.stem}.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebooks_are_clean_and_tell_a_story(notebook):
+    node = nbformat.read(notebook, as_version=4)
+    nbformat.validate(node)
+    code = [c for c in node.cells if c.cell_type == "code"]
+    assert not any(c.outputs or c.execution_count for c in code)
+    assert sum("parameters" in c.metadata.get("tags", []) for c in code) == 1
+
+
+@pytest.mark.parametrize("profile", ["quick", "original", "improved"])
+def test_snakemake_plans_every_run_and_the_report(profile):
+    run = command("snakemake", "--dry-run", "--forceall", "--cores", "2", "--config", f"profile={profile}")
+    assert run.returncode == 0, run.stderr
+    runs = yaml.safe_load((ROOT / f"notebooks/profiles/{profile}.yaml").read_text())["runs"]
+    planned = sum(len(r.get("seeds", [0])) for r in runs.values())
+    assert re.search(rf"^run\s+{planned}$", run.stdout, re.M), run.stdout
+    assert re.search(r"^html\s+1$", run.stdout, re.M)
+
+
+def test_an_unknown_profile_lists_those_there_are():
+    run = command("snakemake", "--dry-run", "--cores", "1", "--config", "profile=slow")
+    assert run.returncode
+    assert "improved, original, quick" in run.stdout + run.stderr
+
+
+def test_one_list_of_dependencies():
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    (pip,) = [d["pip"] for d in conda if isinstance(d, dict)]
+    assert pip == ["-r requirements.txt", "-r requirements-test.txt", "-e ."]
+    assert {d.split()[0] for d in conda if isinstance(d, str)} <= {"python", "pip", "make"}
+    project = (ROOT / "pyproject.toml").read_text()
+    assert 'dependencies = { file = ["requirements.txt"] }' in project
+    for name in ("requirements.txt", "requirements-test.txt"):
+        for line in (ROOT / name).read_text().splitlines():
+            assert line.startswith("#") or re.match(r"[a-z0-9-]+[<>=.,0-9]+ +# \S", line), f"{line}: range and reason"
+
+
+def test_nothing_imports_against_the_flow():
+    """data → augment → models/loss ← train → evaluate → records → plots → report"""
+    order = [
+        "samples",
+        "data",
+        "augment",
+        "loss",
+        "models",
+        "checkpoint",
+        "train",
+        "parameters",
+        "records",
+        "evaluate",
+        "cluster",
+        "plots",
+        "pdf",
+        "report",
+    ]
+    assert {p.stem for p in (ROOT / "lib").glob("*.py")} == {*order, "__init__"}
+    for place, module in enumerate(order):
+        imported = re.findall(
+            r"^from lib\.(\w+) import|^from lib import ([\w, ]+)", (ROOT / f"lib/{module}.py").read_text(), re.M
+        )
+        for one, several in imported:
+            for name in [one] if one else several.split(", "):
+                assert order.index(name) < place, f"{module} imports {name}"
+
+
+def test_the_readmes_results_are_those_of_the_records():
+    run = command(sys.executable, "-m", "lib.report", "--results", str(ROOT / "figures/records"))
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_style_is_ruffs():
+    assert command("ruff", "check", ".").returncode == 0
+    assert command("ruff", "format", "--check", ".").returncode == 0
