@@ -39,12 +39,17 @@ def _style():
     return matplotlib.rc_context(STYLE)
 
 
+def title(dataset: dict[str, Any]) -> str:
+    """The data set's name as it is usually written; a folder's as it is."""
+    return {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}.get(
+        dataset["name"], dataset["name"]
+    )
+
+
 def _source(figure: Figure, dataset: dict[str, Any]) -> Figure:
     """Name the data under the figure; in red unless it is the genuine set."""
     colour = "0.45" if dataset["genuine"] else "#b00020"
-    figure.supxlabel(
-        f"Data: {dataset['name']} – {dataset['description']}", fontsize=7, color=colour, x=0.99, ha="right"
-    )
+    figure.supxlabel(f"Data: {title(dataset)} – {dataset['description']}", fontsize=7, color=colour, x=0.99, ha="right")
     return figure
 
 

@@ -21,6 +21,7 @@ from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from traitlets.config import Config
 
+from lib.plots import title
 from lib.records import load_all
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
@@ -72,7 +73,7 @@ def mean(values: Sequence[float], scale: float = 1.0, digits: int = 2, unit: str
     """``mean ± sample deviation`` of several seeds, or the one value there is."""
     scaled = [value * scale for value in values]
     spread = f" ± {statistics.stdev(scaled):,.{digits}f}" if len(scaled) > 1 else ""
-    return f"{statistics.mean(scaled):,.{digits}f}{spread}{unit}"
+    return f"{statistics.mean(scaled):,.{digits}f}{spread}{unit}".replace("-", "−")
 
 
 def percent(values: Sequence[float]) -> str:
@@ -86,7 +87,7 @@ def by_run(records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]
     return {run: list(seeds) for run, seeds in groupby(ordered, key=lambda r: r["parameters"]["run"])}
 
 
-def cover(title: str, subtitle: str, fields: dict[str, str], datasets: Sequence[dict[str, Any]]) -> None:
+def cover(heading: str, subtitle: str, fields: dict[str, str], datasets: Sequence[dict[str, Any]]) -> None:
     """The first page: title, the student's data, and which images all of it was made from."""
     rows = "".join(
         f'<tr><th scope="row">{html.escape(k)}</th><td>{html.escape(v) or "–"}</td></tr>' for k, v in fields.items()
@@ -99,9 +100,9 @@ def cover(title: str, subtitle: str, fields: dict[str, str], datasets: Sequence[
             if dataset["genuine"]
             else " Not the full original data set: its figures cannot be compared with published ones."
         )
-        source = f"Data: {dataset['name']} – {dataset['description']} ({dataset['source']}).{instead}"
+        source = f"Data: {title(dataset)} – {dataset['description']} ({dataset['source']}).{instead}"
         notes.append(f'<p class="source{warn}">{html.escape(source)}</p>')
-    head = f"<h1>{html.escape(title)}</h1><p>{html.escape(subtitle)}</p>"
+    head = f"<h1>{html.escape(heading)}</h1><p>{html.escape(subtitle)}</p>"
     display(HTML(f'<header class="cover">{head}<table>{rows}</table>{"".join(notes)}</header>'))
 
 
@@ -136,8 +137,8 @@ class ReportExporter(HTMLExporter):
             for anchor in heading.find_all("a", class_="anchor-link"):
                 anchor.decompose()
             indent = ("<ol>", "</ol>") if heading.name == "h3" else ("", "")
-            title = html.escape(heading.get_text().strip())
-            contents += f'{indent[0]}<li><a href="#{heading["id"]}">{title}</a></li>{indent[1]}'
+            name = html.escape(heading.get_text().strip())
+            contents += f'{indent[0]}<li><a href="#{heading["id"]}">{name}</a></li>{indent[1]}'
         soup.find(id="contents").append(BeautifulSoup(contents + "</ol>", "html.parser"))
         cover = soup.find("header", class_="cover")
         if cover:
