@@ -25,7 +25,7 @@ RUNS = {
 }
 FOLDER = f"runs/{PROFILE}"
 # What a measured figure depends on: an edit here makes the runs anew, one to a plot or the report does not.
-METHOD = [f"lib/{m}.py" for m in "data samples augment models loss train checkpoint evaluate cluster parameters".split()]
+METHOD = [f"lib/{m}.py" for m in "data samples drawing colour augment models loss train checkpoint evaluate cluster parameters".split()]
 
 
 def parameters(run):

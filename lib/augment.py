@@ -16,15 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Parameters = dict[str, Tensor]
-
-
-def _uniform(n: int, low: float, high: float, generator: torch.Generator) -> Tensor:
-    return torch.rand(n, generator=generator, device=generator.device) * (high - low) + low
-
-
-def _chosen(n: int, p: float, generator: torch.Generator) -> Tensor:
-    return _uniform(n, 0, 1, generator) < p
+from lib.colour import ColourJitter, RandomGreyscale
+from lib.drawing import Parameters, chosen, uniform
 
 
 def _separable(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -39,7 +32,7 @@ class HorizontalFlip:
     p: float = 0.5
 
     def draw(self, n: int, size: tuple[int, int], generator: torch.Generator) -> Parameters:
-        return {"flip": _chosen(n, self.p, generator)}
+        return {"flip": chosen(n, self.p, generator)}
 
     def apply(self, images: Tensor, flip: Tensor) -> Tensor:
         return torch.where(flip[:, None, None, None], images.flip(-1), images)
@@ -62,8 +55,8 @@ class ResizedCrop:
     def draw(self, n: int, size: tuple[int, int], generator: torch.Generator) -> Parameters:
         height, width = size
         tries = n * self.attempts
-        area = _uniform(tries, *self.scale, generator) * height * width
-        log_ratio = _uniform(tries, *map(math.log, self.ratio), generator)
+        area = uniform(tries, *self.scale, generator) * height * width
+        log_ratio = uniform(tries, *map(math.log, self.ratio), generator)
         w = (area * log_ratio.exp()).sqrt().round().view(n, -1)
         h = (area / log_ratio.exp()).sqrt().round().view(n, -1)
         fits = (w >= 1) & (w <= width) & (h >= 1) & (h <= height)
@@ -72,11 +65,11 @@ class ResizedCrop:
         central_h, central_w = self._central(height, width)
         none_fits = ~fits.any(1)
         h, w = h.masked_fill(none_fits, central_h), w.masked_fill(none_fits, central_w)
-        top = (_uniform(n, 0, 1, generator) * (height - h + 1)).floor()
-        left = (_uniform(n, 0, 1, generator) * (width - w + 1)).floor()
+        top = (uniform(n, 0, 1, generator) * (height - h + 1)).floor()
+        left = (uniform(n, 0, 1, generator) * (width - w + 1)).floor()
         top = torch.where(none_fits, ((height - h) / 2).floor(), top)
         left = torch.where(none_fits, ((width - w) / 2).floor(), left)
-        whole = ~_chosen(n, self.p, generator)
+        whole = ~chosen(n, self.p, generator)
         return {
             "top": top.masked_fill(whole, 0),
             "left": left.masked_fill(whole, 0),
@@ -122,7 +115,7 @@ class GaussianBlur:
     p: float = 0.3
 
     def draw(self, n: int, size: tuple[int, int], generator: torch.Generator) -> Parameters:
-        return {"sigma": _uniform(n, *self.sigma, generator), "blur": _chosen(n, self.p, generator)}
+        return {"sigma": uniform(n, *self.sigma, generator), "blur": chosen(n, self.p, generator)}
 
     def apply(self, images: Tensor, sigma: Tensor, blur: Tensor) -> Tensor:
         rows, columns = (
@@ -153,7 +146,7 @@ class Rotation:
     degrees: float = 15.0
 
     def draw(self, n: int, size: tuple[int, int], generator: torch.Generator) -> Parameters:
-        return {"angle": _uniform(n, -self.degrees, self.degrees, generator)}
+        return {"angle": uniform(n, -self.degrees, self.degrees, generator)}
 
     def apply(self, images: Tensor, angle: Tensor) -> Tensor:
         radians = angle.deg2rad()
@@ -189,14 +182,14 @@ class Warp:
     def draw(self, n: int, size: tuple[int, int], generator: torch.Generator) -> Parameters:
         height, width = size
         parameters = {
-            "angle": _uniform(n, -self.degrees, self.degrees, generator),
-            "x": _uniform(n, -self.translate, self.translate, generator) * width,
-            "y": _uniform(n, -self.translate, self.translate, generator) * height,
-            "scale": _uniform(n, *self.scale, generator),
-            "shear_x": _uniform(n, -self.shear, self.shear, generator),
-            "shear_y": _uniform(n, -self.shear, self.shear, generator),
+            "angle": uniform(n, -self.degrees, self.degrees, generator),
+            "x": uniform(n, -self.translate, self.translate, generator) * width,
+            "y": uniform(n, -self.translate, self.translate, generator) * height,
+            "scale": uniform(n, *self.scale, generator),
+            "shear_x": uniform(n, -self.shear, self.shear, generator),
+            "shear_y": uniform(n, -self.shear, self.shear, generator),
         }
-        noise = _uniform(n * 2 * height * width, -1, 1, generator).view(n, 2, height, width)
+        noise = uniform(n * 2 * height * width, -1, 1, generator).view(n, 2, height, width)
         sigma = torch.tensor([self.sigma], device=noise.device)
         # torchvision's kernel: 8 σ + 1 taps, an odd number, no wider than reflection allows
         taps = min(int(8 * self.sigma + 1) | 1, 2 * (min(size) - 1) + 1)
@@ -222,7 +215,7 @@ def _inverse_affine(angle: Tensor, x: Tensor, y: Tensor, scale: Tensor, shear_x:
     return torch.cat([linear, shift], 2)
 
 
-Operation = HorizontalFlip | ResizedCrop | GaussianBlur | Rotation | Warp
+Operation = HorizontalFlip | ResizedCrop | GaussianBlur | Rotation | Warp | ColourJitter | RandomGreyscale
 
 #: The views by name: the operations in order, then the mean and deviation to normalise with.
 VIEWS: dict[str, tuple[tuple[Operation, ...], tuple[float, ...], tuple[float, ...]]] = {
@@ -230,6 +223,12 @@ VIEWS: dict[str, tuple[tuple[Operation, ...], tuple[float, ...], tuple[float, ..
         (HorizontalFlip(0.5), ResizedCrop((0.8, 1.0), p=0.5), GaussianBlur(5, (0.1, 2.0), p=0.3), Rotation(15)),
         (0.1307,),
         (0.3081,),
+    ),
+    # The SimCLR paper's for CIFAR-10 (appendix B.9): colour strength 0.5, no blur.
+    "simclr_cifar10": (
+        (ResizedCrop((0.08, 1.0)), HorizontalFlip(0.5), ColourJitter(0.4, 0.4, 0.4, 0.1, p=0.8), RandomGreyscale(0.2)),
+        (0.4914, 0.4822, 0.4465),
+        (0.2470, 0.2435, 0.2616),
     ),
     # The improved recipe. Pretraining: what a pen may do to a digit, and no mirroring. The head sees
     # gentler ones; the test averages over slight ones.
