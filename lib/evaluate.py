@@ -30,6 +30,20 @@ def load_run(folder: str | Path) -> tuple[dict[str, Any], SimCLR]:
     return record, model.eval()
 
 
+def check_same_data(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """Refuse to set a run beside one that was made on other images.
+
+    Raises:
+        RecordError: the data of two records (``Dataset.describe``) differ in more than their folder.
+    """
+    differ = [key for key in ("name", "train", "test", "shape", "genuine") if one[key] != other[key]]
+    if differ:
+        raise records.RecordError(
+            f"the SimCLR run was made on {one['name']} ({one['description']}), here is {other['name']} "
+            f"({other['description']}): run it again on the data that is here now."
+        )
+
+
 @torch.no_grad()
 def probabilities(model: Classifier, images: Tensor, views: Views, count: int = 1, seed: int = 0) -> Tensor:
     """Class probabilities (N, classes), on the CPU, for uint8 images (N, C, H, W).

@@ -7,7 +7,7 @@ Each notebook hands its namespace to the class here that describes it.
 import ast
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from lib.augment import VIEWS
 from lib.models import ENCODERS
@@ -15,6 +15,7 @@ from lib.train import OPTIMIZERS, SCHEDULES, Settings
 
 Positive = Annotated[int, Field(ge=1)]
 Chunks = Annotated[list[Positive], Field(min_length=1)]
+Text = Annotated[str, BeforeValidator(str)]  # a student number or a date may come as what YAML makes of it
 Width = Annotated[list[Positive], Field(max_length=5)]
 
 
@@ -131,9 +132,9 @@ class ReportParameters(Parameters):
 
     runs: str
     profile: str
-    student: str
-    number: str
-    programme: str
-    course: str
-    date: str
-    teacher: str
+    student: Text
+    number: Text
+    programme: Text
+    course: Text
+    date: Text
+    teacher: Text

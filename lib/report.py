@@ -22,7 +22,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from traitlets.config import Config
 
 from lib.plots import title
-from lib.records import load_all
+from lib.records import RecordError, load_all
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 
@@ -82,9 +82,19 @@ def percent(values: Sequence[float]) -> str:
 
 
 def by_run(records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Records of the same run in one list, a record for each seed."""
+    """Records of the same run in one list, a record for each seed.
+
+    Raises:
+        RecordError: they were not made on the same data.
+    """
     ordered = sorted(records, key=lambda r: (r["parameters"]["run"], r["parameters"]["seed"]))
-    return {run: list(seeds) for run, seeds in groupby(ordered, key=lambda r: r["parameters"]["run"])}
+    runs = {run: list(seeds) for run, seeds in groupby(ordered, key=lambda r: r["parameters"]["run"])}
+    for run, seeds in runs.items():
+        if len(descriptions := {r["dataset"]["description"] for r in seeds}) > 1:
+            raise RecordError(
+                f"the seeds of {run} were run on different data ({'; '.join(descriptions)}): run them anew."
+            )
+    return runs
 
 
 def cover(heading: str, subtitle: str, fields: dict[str, str], datasets: Sequence[dict[str, Any]]) -> None:

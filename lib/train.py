@@ -33,7 +33,11 @@ SCHEDULES: dict[str, Callable[[torch.optim.Optimizer, int], LRScheduler]] = {
     "constant": lambda optimizer, steps: LambdaLR(optimizer, lambda step: 1.0),
     "cosine": lambda optimizer, steps: CosineAnnealingLR(optimizer, steps),
     "one_cycle": lambda optimizer, steps: OneCycleLR(
-        optimizer, max_lr=optimizer.param_groups[0]["lr"], total_steps=steps, pct_start=0.2
+        # a fifth of the steps to warm up; torch divides by (pct_start * steps - 1), so never exactly one step
+        optimizer,
+        max_lr=optimizer.param_groups[0]["lr"],
+        total_steps=steps,
+        pct_start=0.2 if steps > 9 else 0.35,
     ),
 }
 
@@ -111,7 +115,7 @@ def pretrain(
         checkpoint: file written after each epoch; a run that was cut off goes on from it.
         name: shown beside the progress bar.
     Raises:
-        ValueError: fewer images than one batch, or images that are no uint8 (N, C, H, W).
+        ValueError: fewer images than one batch, images that are no uint8 (N, C, H, W), a frozen encoder.
         TrainingDiverged: the loss is no longer finite; the last checkpoint is kept.
     """
     _check_images(images, settings)
@@ -123,6 +127,10 @@ def pretrain(
         _, projections = model(views.pair(images[rows], generator))
         return nt_xent_loss(projections, temperature), {}
 
+    if not any(p.requires_grad for p in model.encoder.parameters()):
+        raise ValueError(
+            "the encoder is frozen, a classifier has been trained on it: build the model anew to pretrain it."
+        )
     identity = {"temperature": temperature, "views": repr(views)}
     return _fit(model, batch_loss, images, settings, identity, checkpoint, name)
 
@@ -166,7 +174,10 @@ def train_classifier(
         logits = model.head(features)
         return F.cross_entropy(logits, labels[rows]), {"accuracy": (logits.argmax(1) == labels[rows]).float().mean()}
 
-    return _fit(model, batch_loss, images, settings, {"views": repr(views)}, checkpoint, name)
+    identity = {"views": repr(views), "labels": _digest(labels)}
+    if model.encoder_frozen:
+        identity["encoder"] = _digest(*model.encoder.state_dict().values())
+    return _fit(model, batch_loss, images, settings, identity, checkpoint, name)
 
 
 @torch.no_grad()
@@ -226,6 +237,8 @@ def _fit(
                 state.step(loss)
                 for key, value in {"loss": loss, **measures}.items():
                     totals[key] += value.item() * len(rows)
+            if not all(p.isfinite().all() for p in model.parameters()):
+                raise TrainingDiverged(_explain(name, epoch, step, float("nan"), settings, state))
             means = {key: total / len(images) for key, total in totals.items()}
             history.append({"epoch": epoch, **means, "seconds": time.perf_counter() - start})
             if checkpoint:
@@ -249,9 +262,14 @@ def _start(model: nn.Module, images: Tensor, settings: Settings, identity: dict)
     )
     steps = settings.epochs * math.ceil(len(images) / settings.batch_size)
     schedule = SCHEDULES[settings.schedule](optimizer, steps)
-    data = hashlib.sha256(images[:: max(1, len(images) // 100)].cpu().numpy().tobytes()).hexdigest()
+    data = _digest(images[:: max(1, len(images) // 100)])
     identity = identity | {"images": len(images), "data": data, "network": repr(model), "code": _code()}
     return TrainingState(model, optimizer, schedule, images.device, settings, identity)
+
+
+def _digest(*tensors: Tensor) -> str:
+    """A hash of the values of some tensors."""
+    return hashlib.sha256(b"".join(t.detach().cpu().numpy().tobytes() for t in tensors)).hexdigest()
 
 
 @cache

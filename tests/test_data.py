@@ -1,6 +1,7 @@
 """Where data comes from, what damaged data leads to, and the lab's chunks."""
 
 import gzip
+import shutil
 import struct
 
 import numpy as np
@@ -59,6 +60,7 @@ def test_local_files(mnist_folder, monkeypatch):
     found = load("mnist")
     assert found.source.kind == "local"
     assert "not the published MNIST" in found.source.description
+    assert not found.source.genuine
     assert found.train_images.shape == (50, 1, 28, 28)
     assert found.test_labels.tolist() == [i % 10 for i in range(20)]
 
@@ -119,7 +121,7 @@ def test_interrupted_download_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(data.datasets, "MNIST", half)
     with pytest.warns(UserWarning, match="connection lost"):
-        assert not data._download("mnist", tmp_path / "data")
+        data._download("mnist", tmp_path / "data")
     assert list((tmp_path / "data").iterdir()) == []
 
 
@@ -128,8 +130,23 @@ def test_finished_download_is_moved_into_place(tmp_path, monkeypatch, mnist_fold
         data.datasets, "MNIST", lambda folder, download: (mnist_folder / "MNIST").rename(folder / "MNIST")
     )
     own = tmp_path / "data"
-    assert data._download("mnist", own)
+    (own / "MNIST" / "raw").mkdir(parents=True)  # what an unlucky hand left behind
+    data._download("mnist", own)
     assert data._local("mnist", own, "downloaded").source.kind == "downloaded"
+    assert [p.name for p in own.iterdir()] == ["MNIST"]
+
+
+def test_of_two_downloads_at_once_both_end_with_the_data(tmp_path, monkeypatch, mnist_folder):
+    """Three seeds that start together on a fresh machine: none may fall back on the sample."""
+    own = tmp_path / "data"
+
+    def fetch_while_another_finishes(folder, download):
+        shutil.copytree(mnist_folder / "MNIST", own / "MNIST")
+        shutil.copytree(mnist_folder / "MNIST", folder / "MNIST")
+
+    monkeypatch.setattr(data.datasets, "MNIST", fetch_while_another_finishes)
+    data._download("mnist", own)
+    assert data._local("mnist", own).train_images.shape == (50, 1, 28, 28)
     assert [p.name for p in own.iterdir()] == ["MNIST"]
 
 

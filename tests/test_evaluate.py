@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lib import evaluate
+from lib import evaluate, records
 from lib.augment import Views
 from lib.models import Classifier, SimCLR
 
@@ -25,6 +25,13 @@ def test_most_confident_mistakes_come_first():
     wrong = evaluate.confident_mistakes(probability, torch.tensor([1, 0, 0, 1]), count=5)
     assert [(m["index"], m["label"], m["predicted"]) for m in wrong] == [(1, 0, 1), (0, 1, 0)]
     assert wrong[0]["probability"] == pytest.approx(0.9)
+
+
+def test_a_comparison_on_other_data_is_refused(digits):
+    one = digits.describe()
+    evaluate.check_same_data(one, one | {"path": "elsewhere"})
+    with pytest.raises(records.RecordError, match="run it again on the data that is here now"):
+        evaluate.check_same_data(one, one | {"train": 60_000, "genuine": True})
 
 
 def test_probabilities_average_over_random_views(digits):

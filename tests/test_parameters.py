@@ -1,9 +1,12 @@
 """Unknown parameters and values out of range are errors, before anything runs."""
 
+from datetime import date
+
 import nbformat
 import pytest
 import yaml
 
+from lib.augment import VIEWS, GaussianBlur, HorizontalFlip, ResizedCrop, Rotation
 from lib.parameters import ComparisonParameters, ParameterError, ReportParameters, SimCLRParameters
 from lib.records import ROOT
 
@@ -32,6 +35,42 @@ def test_profiles_hold_parameters_that_exist(profile):
     for run in runs.values():
         NOTEBOOKS[run["notebook"]].checked(defaults(run["notebook"]) | run.get("parameters", {}))
         assert run.get("after") in (None, *runs)
+
+
+def test_the_notebooks_defaults_are_the_profile_original():
+    """So that a student's edit of the cell is seen here before a report calls it the original lab's."""
+    profile = yaml.safe_load((ROOT / "notebooks/profiles/original.yaml").read_text())["runs"]["mnist"]["parameters"]
+    assert defaults("mnist") | profile == defaults("mnist")
+    assert set(SimCLRParameters.model_fields) - set(profile) == {"profile", "run", "runs", "seed"}
+
+
+def test_the_original_is_the_labs():
+    """The figures of the lab's own text."""
+    operations, mean, std = VIEWS["original_mnist"]
+    assert operations == (
+        HorizontalFlip(p=0.5),
+        ResizedCrop(scale=(0.8, 1.0), ratio=(3 / 4, 4 / 3), p=0.5),
+        GaussianBlur(kernel_size=5, sigma=(0.1, 2.0), p=0.3),
+        Rotation(degrees=15),
+    )
+    assert (mean, std) == ((0.1307,), (0.3081,))
+    asked = defaults("mnist")
+    assert (asked["chunk_count"], asked["unlabelled_chunks"], asked["labelled_chunks"]) == (
+        10,
+        [1, 2, 3, 4],
+        [[5], [5, 6]],
+    )
+    assert (asked["epochs"], asked["batch_size"], asked["classifier_epochs"], asked["projection"]) == (
+        10,
+        128,
+        30,
+        [64, 32],
+    )
+
+
+def test_cover_data_may_be_numbers_and_dates():
+    cover = ReportParameters.checked(defaults("report") | {"number": 20210001, "date": date(2026, 11, 24)})
+    assert (cover.number, cover.date) == ("20210001", "2026-11-24")
 
 
 def test_improved_differs_from_original_in_recipe_only():

@@ -1,6 +1,7 @@
 """The report: self-contained, numbered, with formulas, contents and a PDF whose pages are not empty."""
 
 import pandas as pd
+import papermill
 import pytest
 from bs4 import BeautifulSoup
 from matplotlib.figure import Figure
@@ -9,6 +10,7 @@ from playwright.sync_api import sync_playwright
 from pypdf import PdfReader
 
 from lib import pdf, report
+from lib.records import ROOT, RecordError, load_all
 
 
 @pytest.fixture
@@ -89,6 +91,12 @@ def test_mean_and_deviation():
     assert report.mean([1234.5], digits=1, unit=" s") == "1,234.5 s"
 
 
+def test_seeds_on_different_data_are_not_averaged():
+    seeds = [{"parameters": {"run": "mnist", "seed": s}, "dataset": {"description": d}} for s, d in enumerate("ab")]
+    with pytest.raises(RecordError, match="run on different data"):
+        report.by_run(seeds)
+
+
 def test_the_cover_warns_of_a_sample(monkeypatch):
     shown = []
     monkeypatch.setattr(report, "display", lambda html: shown.append(html.data))
@@ -103,20 +111,70 @@ def test_the_cover_warns_of_a_sample(monkeypatch):
 needs_browser = pytest.mark.skipif(not pdf.find_browser(), reason="no Chromium, Chrome or Edge on this machine")
 
 
+@pytest.fixture(scope="module")
+def real_report(tmp_path_factory):
+    """The report of the published records, as `make report` makes it."""
+    folder = tmp_path_factory.mktemp("report")
+    parameters = {"runs": str(ROOT / "figures/records"), "profile": "improved", "student": "李华", "number": 2021}
+    papermill.execute_notebook(ROOT / "notebooks/report.ipynb", folder / "r.ipynb", parameters, progress_bar=False)
+    report.export(folder / "r.ipynb", folder / "r.html")
+    return folder / "r.html"
+
+
+def test_the_real_reports_figures_tables_and_sections(real_report):
+    page = BeautifulSoup(real_report.read_text(encoding="utf-8"), "html.parser")
+    headings = [h.get_text()[1:].strip() for h in page.main.find_all("h2")]
+    assert headings[:5] == ["Background and motivation", "Current methods", "Experiment", "Results", "Conclusions"]
+    for kind, label in (("figure", "Figure"), ("table", "Table")):
+        captions = [c.get_text() for c in page.main.select(f"[id^={kind}-] :is(figcaption, caption)")]
+        assert len(captions) >= 4
+        assert [c.split(".")[0] for c in captions] == [f"{label} {i}" for i in range(1, len(captions) + 1)]
+    text = page.main.get_text()
+    records = load_all(ROOT / "figures/records/improved")
+    runs = [r["results"]["classifiers"] for r in records if "classifiers" in r["results"]]
+    for i in range(len(runs[0])):
+        assert report.percent([classifiers[i]["test_accuracy"] for classifiers in runs]) in text
+    assert "nan" not in text.lower().split()
+    assert "Traceback" not in text
+
+
 @needs_browser
 @pytest.mark.parametrize("width", [1280, 400])
-def test_in_a_browser_nothing_is_asked_for_and_nothing_sticks_out(page, notebook, width):
+def test_in_a_browser_nothing_is_asked_for_and_nothing_sticks_out(real_report, width):
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=pdf.find_browser(), args=["--no-sandbox"])
         tab = browser.new_page(viewport={"width": width, "height": 800})
         requests, messages = [], []
         tab.on("request", lambda request: requests.append(request.url))
         tab.on("console", lambda message: messages.append(message.text))
-        tab.goto(notebook.with_suffix(".html").as_uri())
+        tab.goto(real_report.as_uri())
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        assert tab.evaluate("[...document.images].every(i => i.alt && i.complete && i.naturalWidth > 0)")
+        assert tab.evaluate(
+            "[...document.querySelectorAll('nav a')]"
+            ".every(a => document.getElementById(decodeURIComponent(a.hash.slice(1))))"
+        )
+        boxes = tab.evaluate(
+            "['header.cover', 'nav', 'main'].map(s => document.querySelector(s).getBoundingClientRect().toJSON())"
+        )
+        assert all(box["left"] >= 0 and box["right"] <= width for box in boxes)
+        cover, contents, main = boxes
+        assert contents["top"] >= cover["bottom"] or contents["right"] <= cover["left"], "the contents lie on the cover"
+        assert main["top"] >= cover["bottom"]
         browser.close()
     assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
     assert messages == []
+
+
+@needs_browser
+def test_no_page_of_the_real_pdf_is_empty(real_report):
+    target = real_report.with_suffix(".pdf")
+    pdf.print_pdf(real_report, target)
+    pages = PdfReader(target).pages
+    assert 6 <= len(pages) <= 14
+    for page in pages:
+        assert len(page.extract_text()) > 200 or len(page.images) > 0
+    assert "李华" in pages[0].extract_text()
 
 
 @needs_browser

@@ -159,9 +159,40 @@ def test_divergence_names_epoch_and_step_and_keeps_the_checkpoint(images, tmp_pa
     assert len(torch.load(tmp_path / "c")["history"]) == 1
 
 
-def test_an_absurd_learning_rate_is_stopped(images):
-    with pytest.raises(TrainingDiverged):
-        pretrain(fresh(), images, VIEWS, Settings(30, 64, "sgd", 1e30))
+@pytest.mark.parametrize("epochs", [1, 5])
+def test_an_absurd_learning_rate_is_stopped_before_a_checkpoint_holds_it(images, tmp_path, epochs):
+    with pytest.raises(TrainingDiverged, match="learning rate"):
+        pretrain(fresh(), images, VIEWS, Settings(epochs, 160, "sgd", 1e39), checkpoint=tmp_path / "c")
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize("epochs", range(1, 12))
+def test_one_cycle_takes_any_number_of_steps(images, epochs):
+    state = train._start(fresh(), images, Settings(epochs, 160, schedule="one_cycle"), {})
+    for _ in range(epochs):
+        state.optimizer.step()
+        state.schedule.step()
+
+
+def test_a_classifiers_checkpoint_is_not_taken_up_on_another_encoder(digits, tmp_path):
+    images, labels = digits.train_images[:160], digits.train_labels[:160]
+    encoders = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        encoders.append(SimCLR("small_cnn").encoder)
+    before = [p.clone() for p in encoders[1].parameters()]
+    first, second = (freeze_encoder(Classifier(encoder, (1, 28, 28))) for encoder in encoders)
+    train_classifier(first, images, labels, VIEWS.plain, SHORT, tmp_path / "c")
+    with pytest.warns(UserWarning, match="encoder differ"):
+        train_classifier(second, images, labels, VIEWS.plain, SHORT, tmp_path / "c")
+    assert all(torch.equal(a, b) for a, b in zip(before, encoders[1].parameters(), strict=True))
+
+
+def test_a_frozen_encoder_is_not_pretrained(images):
+    model = fresh()
+    freeze_encoder(Classifier(model.encoder, (1, 28, 28)))
+    with pytest.raises(ValueError, match="build the model anew"):
+        pretrain(model, images, VIEWS, SHORT)
 
 
 def test_one_cycle_ends_with_the_last_batch(images):
@@ -219,4 +250,4 @@ def test_saving_leaves_no_half_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         save_beside(tmp_path / "x", {"a": 2})
     assert torch.load(tmp_path / "x") == {"a": 1}
-    assert os.listdir(tmp_path) != []
+    assert os.listdir(tmp_path) == ["x"]
