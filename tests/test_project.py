@@ -1,5 +1,6 @@
 """The commands around the notebooks: papermill, Snakemake, make, conda; and that the tree is clean."""
 
+import json
 import os
 import re
 import subprocess
@@ -95,6 +96,15 @@ def test_the_readmes_results_are_those_of_the_records():
     run = command(sys.executable, "-m", "lib.report", "--results", str(ROOT / "figures/records"))
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readmes_speed_is_that_of_the_benchmarks_record():
+    record = json.loads((ROOT / "bench/results/epoch.json").read_text())
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"{record['ratio']:.1f} times faster than the lab's own way" in readme
+    assert f"takes {record['improved_share']:.2f} of the time of `original`" in readme
+    assert record["ratio"] >= 2.5
+    assert record["improved_share"] <= 1
 
 
 def test_the_style_is_ruffs():
