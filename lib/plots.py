@@ -28,6 +28,11 @@ STYLE = {
 }
 
 
+def style():
+    """The settings every figure is drawn and saved with."""
+    return matplotlib.rc_context(STYLE)
+
+
 def _figure(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any):
     with sns.plotting_context("paper", font_scale=1.1), matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
