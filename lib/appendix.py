@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from lib import plots
+from lib import style
 from lib.findings import clustering_name
 from lib.report import Report
 from lib.values import Value, derive, digest
@@ -33,7 +33,7 @@ def appendix(report: Report, records: Sequence[Value], folder: Path) -> None:
             {
                 say("table.run"): r["name"].content,
                 say("table.seed"): report.value(r["parameters"]["seed"]),
-                say("table.images"): plots.title(r["dataset"].content),
+                say("table.images"): style.title(r["dataset"].content),
                 say("table.data_source"): say.or_as_is("data_source", r["dataset"]["source"].content),
                 say("table.finished"): report.value(derive(lambda time: time.replace("T", " ")[:16], r["finished"])),
                 say("table.digest"): report.value(digest(r, folder)),

@@ -4,9 +4,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from lib import plots
 from lib.report import NONE, Report
-from lib.sections import Images, each, standing
+from lib.sections import Images, each
 from lib.values import Value, derive
 
 
@@ -29,20 +31,23 @@ def pretraining(report: Report, images: Images) -> None:
             "pretraining.text" if last else "pretraining.one_epoch",
             run=run,
             anchor=f"pretraining-{run}",
-            first=report.number(each(epochs, 0, "loss")),
-            last=report.number(each(epochs, last, "loss")),
+            first=report.number(each(epochs, 0, "loss"), digits=3),
+            last=report.number(each(epochs, last, "loss"), digits=3),
             seeds=_seeds(report, seeds),
             batch=report.count(batch),
             chance=report.number(derive(lambda n: math.log(2 * n - 1), batch)),
             change=report.number(
-                [derive(lambda a, b: b - a, e[max(last - 1, 0)]["loss"], e[last]["loss"]) for e in epochs], digits=3
+                [derive(lambda a, b: b - a, e[max(last - 1, 0)]["loss"], e[last]["loss"]) for e in epochs], digits=4
             ),
         )
         if "knn_accuracy" in epochs[0][last]:
             report.text("pretraining.knn", last=report.percent(each(epochs, last, "knn_accuracy"), 1))
+        if "flops" in seeds[0]["results"]:
+            flops = seeds[0]["results"]["flops"]["pretraining"]  # the same for every seed
+            report.text("pretraining.compute", amount=report.number(flops, 1e-12, 1, " TFLOP"))
         band = report.words("seeds.band") if len(seeds) > 1 else ""
         report.figure(
-            plots.pretraining([r.content for r in seeds]),
+            plots.pretraining([r.content for r in seeds], report.figure_words),
             "pretraining",
             f"pretraining-{run}",
             name=images.title,
@@ -62,7 +67,7 @@ def recipes(claims: Value, images: Images) -> list[dict[str, Value]]:
     """What the original lab reported on these images; nothing where ours are a sample of them."""
     if not images.comparable or images.name not in claims:
         return []
-    return [reported(claims, images, recipe) for recipe in claims[images.name]["recipes"]]
+    return [reported(claims, images, r) for r in claims[images.name]["recipes"] if "test_accuracy" in r]
 
 
 def accuracies(report: Report, images: Images, claims: Value) -> None:
@@ -106,40 +111,61 @@ def _decimals(share: Value) -> int:
 
 def copy_note(report: Report, images: Images) -> str:
     """The caveat that goes with every figure made on JPEG copies; empty for the data set itself."""
-    return report.words("data.copy") if standing(images.first["dataset"]) == "copy" else ""
+    return report.words("data.copy") if images.standing == "copy" else ""
+
+
+def _show(report: Report, images: Images, key: str, figure: Figure, **given: Any) -> None:
+    report.figure(figure, key, f"{key}-{images.name}", name=images.title, **given)
 
 
 def classification(report: Report, images: Images, claims: Value) -> None:
-    """How the head learnt, how well it does on the test images, and which it gets wrong."""
-    first, dataset = images.first, images.first["dataset"]
-    report.text("classification.text", anchor=f"accuracies-{images.name}", figure=f"classifier-{images.name}")
-    report.figure(
-        plots.classifier([r.content for r in images.main]), "classifier", f"classifier-{images.name}", name=images.title
-    )
+    """How the head learnt and how well it does on the test images."""
+    main = [r.content for r in images.main]
+    report.text("classification.text", accuracies=f"accuracies-{images.name}", classifier=f"classifier-{images.name}")
+    _show(report, images, "classifier", plots.classifier(main, report.figure_words))
     accuracies(report, images, claims)
+    if len(images.first["dataset"]["classes"]) > 1:
+        _show(report, images, "class_accuracy", plots.class_accuracy(main, report.figure_words))
+
+
+def errors(report: Report, images: Images) -> None:
+    """Which images the first classifier gets wrong, and what it takes them for."""
+    first, dataset = images.first, images.first["dataset"]
     entry = first["results"]["classifiers"][0]
-    confusion, share, classes = entry["confusion"], entry["class_accuracy"], dataset["classes"]
+    confusion, share = entry["confusion"], entry["class_accuracy"]
+    classes = [report.value(name, "classes") for name in dataset["classes"]]
     order = sorted(range(len(share)), key=share.content.__getitem__)
-    places = [(a, b) for a in range(len(confusion)) for b in range(len(confusion)) if a != b]
+    places = [(a, b) for a in range(len(classes)) for b in range(len(classes)) if a != b]
     a, b = max(places, key=lambda place: confusion.content[place[0]][place[1]])
     report.text(
         "confusion.text",
         anchor=f"confusion-{images.name}",
-        best=report.value(classes[order[-1]]),
+        best=classes[order[-1]],
         best_share=report.percent(share[order[-1]], 1),
-        worst=report.value(classes[order[0]]),
+        worst=classes[order[0]],
         worst_share=report.percent(share[order[0]], 1),
-        true=report.value(classes[a]),
-        taken=report.value(classes[b]),
+        true=classes[a],
+        taken=classes[b],
         count=report.count(confusion[a][b]),
         of=report.count(derive(sum, confusion[a])),
     )
-    report.figure(
-        plots.confusion(confusion.content, dataset.content), "confusion", f"confusion-{images.name}", name=images.title,
-        labels=report.count(entry["labels"]), seed=report.value(first["parameters"]["seed"]),
-    )  # fmt: skip
+    drawn = plots.confusion(confusion.content, dataset.content, report.figure_words)
+    seed = report.value(first["parameters"]["seed"])
+    _show(report, images, "confusion", drawn, labels=report.count(entry["labels"]), seed=seed)
     if first["results"]["mistakes"]:
-        report.figure(plots.mistakes(first.content), "mistakes", f"mistakes-{images.name}", name=images.title)
+        _show(report, images, "mistakes", plots.mistakes(first.content, report.figure_words))
+
+
+def features(report: Report, images: Images) -> None:
+    """What the encoder takes for alike, where the run kept it: nearest neighbours, and a map."""
+    results = images.first["results"]
+    if "neighbours" in results:
+        report.text("neighbours.text", anchor=f"neighbours-{images.name}")
+        _show(report, images, "neighbours", plots.neighbours(images.first.content, report.figure_words))
+    if "map" in results:
+        report.text("feature_map.text", anchor=f"feature_map-{images.name}")
+        drawn = plots.feature_map(images.first.content, report.figure_words)
+        _show(report, images, "feature_map", drawn, method=report.value(results["map"]["method"]))
 
 
 def clustering(report: Report, record: Value) -> None:
@@ -155,8 +181,8 @@ def clustering(report: Report, record: Value) -> None:
         top_share=report.percent(top["majority"], 1),
         simclr=report.percent(reference["test_accuracy"], 1),
     )
-    report.figure(plots.maps(record.content), "maps")
-    report.figure(plots.comparison(record.content), "comparison")
+    report.figure(plots.maps(record.content, report.figure_words), "maps")
+    report.figure(plots.comparison(record.content, report.figure_words), "comparison")
     say = report.words
     report.table(
         [
@@ -176,7 +202,7 @@ def clustering(report: Report, record: Value) -> None:
         clusters=report.count(record["parameters"]["clusters"]),
         test=report.count(record["dataset"]["test"]),
     )
-    report.figure(plots.clustering_time(record.content), "clustering_time")
+    report.figure(plots.clustering_time(record.content, report.figure_words), "clustering_time")
 
 
 def best(rows: Sequence[Value], learnt: bool | None = None) -> Value:

@@ -16,7 +16,7 @@ from IPython.display import HTML, Markdown, display
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
-from lib import plots, values, words
+from lib import style, values, words
 from lib.records import ROOT
 from lib.values import Value
 
@@ -33,6 +33,7 @@ class Report:
 
     def __init__(self, language: str):
         self.words = words.load(language)
+        self.figure_words = style.drawable(self.words)
         self.figures = self.tables = 0
         self.levels, self.lettered = [0, 0, 0], False
         self.rows: dict[tuple[tuple[str, str], ...], list[values.Source]] = {}
@@ -59,15 +60,15 @@ class Report:
         """A whole number, with thousands separators."""
         return self.number(given, digits=0)
 
-    def value(self, given: Value) -> Markup:
-        """A setting or a name as it stands in its record."""
+    def value(self, given: Value, prefix: str = "") -> Markup:
+        """A setting or a name as it stands in its record, or the word for it under ``prefix``."""
         content = given.content
         if isinstance(content, list):
-            return Markup(", ").join(self.value(item) for item in given) if content else Markup(NONE)
+            return Markup(", ").join(self.value(item, prefix) for item in given) if content else Markup(NONE)
         if content in (None, ""):
             return Markup(NONE)
         whole = isinstance(content, int) and not isinstance(content, bool)
-        return self._sourced(f"{content:,}" if whole else str(content), [given])
+        return self._sourced(f"{content:,}" if whole else self.words.or_as_is(prefix, content), [given])
 
     # Pieces
 
@@ -97,7 +98,7 @@ class Report:
     def figure(self, figure: Figure, key: str, anchor: str = "", **given: Any) -> None:
         """Show a figure as SVG (sharp at any size) with the caption ``<key>.caption``, its alternative text too."""
         svg = io.StringIO()
-        with plots.style():
+        with style.style():
             figure.savefig(svg, format="svg", metadata={"Date": None})
         width, height = (round(inches * 96) for inches in figure.get_size_inches())
         self._figure(svg.getvalue(), width, height, key, anchor or key.split(".")[-1], "plot", given)
@@ -153,6 +154,8 @@ class Report:
             f'<tr><th scope="row">{self.words(f"cover.{name}")}</th><td>{escape(text) or NONE}</td></tr>'
             for name, text in fields.items()
         )
+        if self.figure_words is not self.words:
+            notes = [*notes, (f"{self.figure_words('label.no_font')} {self.words('label.no_font')}", "warn")]
         below = "".join(f'<p class="data {kind}">{note}</p>' for note, kind in notes)
         head = f"<h1>{heading}</h1><p>{subtitle}</p>"
         language = f'lang="{self.words.html}" data-language="{self.words.language}"'

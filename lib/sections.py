@@ -7,16 +7,16 @@ into ``notebooks/text/``, once in each language.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lib import plots
+from lib import plots, style
 from lib.report import Report
 from lib.values import Value, by_run, derive
 
-# Settings of a run in the report's order; each has a word in ``settings`` of the text files.
-PRETRAINING = ("encoder", "projection", "views", "temperature", "epochs", "batch_size", "optimizer",
-               "learning_rate", "weight_decay", "schedule")  # fmt: skip
-CLASSIFIER = ("feature_layers", "classifier_hidden", "classifier_dropout", "classifier_views", "classifier_epochs",
-              "classifier_batch_size", "classifier_optimizer", "classifier_learning_rate", "classifier_weight_decay",
-              "classifier_schedule", "test_views", "test_view_count")  # fmt: skip
+# Settings of a run in the report's order, a row each, with a word in ``settings`` of the text files; those
+# of the second line are the classifier's alone.
+SETTINGS = ("encoder", "projection", "views", "temperature", "epochs", "batch_size", "optimizer", "learning_rate",
+            "weight_decay", "schedule", "hidden", "dropout", "feature_layers", "test_views",
+            "test_view_count")  # fmt: skip
+CLASSIFIER_ONLY = ("feature_layers", "test_views", "test_view_count")
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,17 @@ class Images:
 
     @property
     def title(self) -> str:
-        return plots.title(self.first["dataset"].content)
+        return style.title(self.first["dataset"].content)
+
+    @property
+    def standing(self) -> str:
+        """What the images are, as ``style.standing`` has it."""
+        return style.standing(self.first["dataset"].content)
 
     @property
     def comparable(self) -> bool:
         """Whether its figures may be set beside published ones: the data set itself or its JPEG copy."""
-        return standing(self.first["dataset"]) != "sample"
+        return self.standing != "sample"
 
 
 def by_images(records: Sequence[Value]) -> list[Images]:
@@ -54,13 +59,6 @@ def by_images(records: Sequence[Value]) -> list[Images]:
         Images(name, {run: seeds for run, seeds in runs.items() if seeds[0]["dataset"]["name"].content == name})
         for name in sorted(names, key=lambda n: (names[n], n))
     ]
-
-
-def standing(dataset: Value) -> str:
-    """What its images are: ``genuine``, a JPEG ``copy``, or a ``sample`` that stands in for them."""
-    if dataset["genuine"].content:
-        return "genuine"
-    return "copy" if dataset["source"].content == "JPEG copy" else "sample"
 
 
 def each(seeds: Sequence[Value], *steps: str | int) -> list[Value]:
@@ -76,12 +74,12 @@ def data_note(report: Report, dataset: Value, key: str = "cover.data") -> str:
     source = report.words.or_as_is("data_source", dataset["source"].content)
     note = report.words(
         key,
-        name=plots.title(dataset.content),
+        name=style.title(dataset.content),
         train=report.count(dataset["train"]),
         test=report.count(dataset["test"]),
         source=source,
     )
-    kind = standing(dataset)
+    kind = style.standing(dataset.content)
     return note if kind == "genuine" else note + " " + report.words(f"cover.{kind}")
 
 
@@ -94,7 +92,7 @@ def cover(report: Report, images: Sequence[Images], records: Sequence[Value], fi
         report.words("cover.heading", names=report.words.list([group.title for group in images])),
         report.words("cover.subtitle", profile=records[0]["profile"].content),
         fields,
-        [(data_note(report, data), "" if standing(data) == "genuine" else "warn") for data in datasets],
+        [(data_note(report, data), "" if style.standing(data.content) == "genuine" else "warn") for data in datasets],
     )
 
 
@@ -125,7 +123,7 @@ def data(report: Report, images: Images) -> None:
     )
     report.diagram(f"{images.name}-data")
     report.text("views.text", views=report.value(asked["views"]), anchor=f"views-{images.name}")
-    report.figure(plots.views(first.content), "views", f"views-{images.name}", name=images.title)
+    report.figure(plots.views(first.content, report.figure_words), "views", f"views-{images.name}", name=images.title)
 
 
 def settings(report: Report, images: Images) -> None:
@@ -133,9 +131,18 @@ def settings(report: Report, images: Images) -> None:
     report.text("settings.text", anchor=f"settings-{images.name}")
     report.diagram(f"network-{images.name}")
     rows = []
-    for part, keys in (("pretraining", PRETRAINING), ("classifier", CLASSIFIER)):
-        for key in keys:
-            name = report.words(f"settings.{key.removeprefix('classifier_')}")
-            row = {report.words("table.phase"): report.words(f"table.{part}"), report.words("table.setting"): name}
-            rows.append(row | {run: report.value(seeds[0]["parameters"][key]) for run, seeds in images.runs.items()})
+    for key in SETTINGS:
+        row = {report.words("table.setting"): report.words(f"settings.{key}")}
+        for run, seeds in images.runs.items():
+            asked = seeds[0]["parameters"]
+            for part, name in (("pretraining", key), ("classifier", f"classifier_{key}")):
+                column = (
+                    report.words(f"table.{part}")
+                    if len(images.runs) == 1
+                    else f"{run}: {report.words(f'table.{part}')}"
+                )
+                name = key if key in CLASSIFIER_ONLY and part == "classifier" else name
+                shown = name in asked and not (key in CLASSIFIER_ONLY and part == "pretraining")
+                row[column] = report.value(asked[name]) if shown else ""
+        rows.append(row)
     report.table(rows, "settings", f"settings-{images.name}", name=images.title)

@@ -35,6 +35,7 @@ class Words:
         self.language = language
         self.locale = Locale.parse(texts["language"]["locale"])
         self.html = texts["language"]["html"]  # the page's lang attribute: browsers choose the font by it
+        self.chinese = texts["language"]["script"] == "chinese"  # figures need a font for it
         self.texts = dict(_flat(texts))
 
     def __contains__(self, key: str) -> bool:
@@ -52,6 +53,10 @@ class Words:
             return Markup(_TEMPLATES.from_string(self.texts[key]).render(**values).strip())
         except jinja2.UndefinedError as error:
             raise WordsError(f"the text {key!r} ({self.language}) was not given all it asks for: {error}.") from None
+
+    def plain(self, key: str, /, **values: Any) -> str:
+        """The text under a key for a place that is not HTML, such as a figure."""
+        return str(self(key, **{name: Markup(str(value)) for name, value in values.items()}))
 
     def or_as_is(self, prefix: str, name: Any) -> str:
         """The word for a name that comes from a record, as ``pretraining``; the name itself if there is none."""
