@@ -1,5 +1,6 @@
 """The report's appendix, for the grader: where, when, on what and with which commands everything was made."""
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,10 @@ def appendix(report: Report, records: Sequence[Value], folder: Path) -> None:
                 say("table.seed"): report.value(r["parameters"]["seed"]),
                 say("table.images"): style.title(r["dataset"].content),
                 say("table.data_source"): say.or_as_is("data_source", r["dataset"]["source"].content),
-                say("table.finished"): report.value(derive(lambda time: time.replace("T", " ")[:16], r["finished"])),
-                say("table.digest"): report.value(digest(r, folder)),
+                say("table.finished"): report.value(
+                    derive(lambda time: time.replace("T", "\N{NO-BREAK SPACE}")[:16], r["finished"])
+                ),
+                say("table.digest"): _hash(report, digest(r, folder)),
             }
             for r in records
         ],
@@ -58,6 +61,11 @@ def appendix(report: Report, records: Sequence[Value], folder: Path) -> None:
     report.section("sources", 3, "appendix-sources")
     report.text("sources.text")
     report.sources_table()
+
+
+def _hash(report: Report, code: Value) -> Markup:
+    """A hash that may be broken into lines."""
+    return report.value(code).replace(code.content, Markup("<wbr>").join(textwrap.wrap(code.content, 16)))
 
 
 def _phase(report: Report, record: Value, phase: str) -> Any:

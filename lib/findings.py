@@ -144,7 +144,7 @@ def errors(report: Report, images: Images) -> None:
         best_share=report.percent(share[order[-1]], 1),
         worst=classes[order[0]],
         worst_share=report.percent(share[order[0]], 1),
-        true=classes[a],
+        actual=classes[a],
         taken=classes[b],
         count=report.count(confusion[a][b]),
         of=report.count(derive(sum, confusion[a])),

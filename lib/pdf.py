@@ -1,9 +1,13 @@
 """HTML to PDF by a browser of the Chromium family that is already on the machine."""
 
+import io
 import os
 import shutil
 import sys
 from pathlib import Path
+from urllib.parse import unquote
+
+from pypdf import PdfReader
 
 COMMANDS = (
     "chromium",
@@ -31,6 +35,11 @@ FOOTER = (
     '<div style="width:100%;font:8px sans-serif;text-align:center;color:#444">'
     '<span class="pageNumber"></span> / <span class="totalPages"></span></div>'
 )
+# Given the page of each id, writes it where report.css shows it.
+NUMBER_CONTENTS = """pages => {
+  for (const link of document.querySelectorAll("#contents a"))
+    link.dataset.page = pages[decodeURIComponent(link.hash.slice(1))] ?? "";
+}"""
 HEADER = '<div style="width:100%;font:8px sans-serif;padding:0 20mm;color:#444"><span class="title"></span></div>'
 
 
@@ -44,6 +53,9 @@ def find_browser() -> str | None:
 
 def print_pdf(source: str | Path, target: str | Path) -> None:
     """Print an HTML file to A4 with page numbers and bookmarks; written beside its place and renamed.
+
+    Browsers cannot ask on which page a heading stands, so it is printed twice: the contents' page
+    numbers are read from the first PDF. They have a column of their own, so they move nothing.
 
     Raises:
         FileNotFoundError: no browser; the message says what to install.
@@ -63,12 +75,21 @@ def print_pdf(source: str | Path, target: str | Path) -> None:
         )
         page = browser.new_page()
         page.goto(Path(source).absolute().as_uri())
-        page.pdf(
-            path=part, format="A4", print_background=True, prefer_css_page_size=True, outline=True, tagged=True,
+        options = dict(
+            format="A4", print_background=True, prefer_css_page_size=True, outline=True, tagged=True,
             display_header_footer=True, header_template=HEADER, footer_template=FOOTER,
         )  # fmt: skip
+        page.evaluate(NUMBER_CONTENTS, contents_pages(page.pdf(**options)))
+        page.pdf(path=part, **options)
         browser.close()
     part.replace(target)
+
+
+def contents_pages(printed: bytes) -> dict[str, int]:
+    """The page, counted from 1, of every place in a PDF that a link leads to, by the place's id."""
+    reader = PdfReader(io.BytesIO(printed))
+    places = reader.named_destinations.items()
+    return {unquote(name.removeprefix("/")): reader.get_destination_page_number(place) + 1 for name, place in places}
 
 
 if __name__ == "__main__":

@@ -40,12 +40,12 @@ class Report:
 
     # Numbers
 
-    def _sourced(self, shown: str, given: Sequence[Value]) -> Markup:
+    def _sourced(self, shown: str, given: Sequence[Value], kind: str = "sourced") -> Markup:
         sources = list(values.derive(lambda *_: None, *given).sources)
         place = tuple((source.file, source.key) for source in sources)
         self.rows.setdefault(place, sources)
         row = list(self.rows).index(place) + 1
-        return Markup('<a class="sourced" href="#source-{}">{}</a>').format(row, shown)
+        return Markup('<a class="{}" href="#source-{}">{}</a>').format(kind, row, shown)
 
     def number(self, given: Value | Sequence[Value], scale: float = 1, digits: int = 2, unit: str = "") -> Markup:
         """One number, or the mean ± deviation of one for each seed; see ``values.mean`` for the digits."""
@@ -67,8 +67,10 @@ class Report:
             return Markup(", ").join(self.value(item, prefix) for item in given) if content else Markup(NONE)
         if content in (None, ""):
             return Markup(NONE)
-        whole = isinstance(content, int) and not isinstance(content, bool)
-        return self._sourced(f"{content:,}" if whole else self.words.or_as_is(prefix, content), [given])
+        if isinstance(content, int) and not isinstance(content, bool):
+            return self.count(given)
+        shown = self.words.or_as_is(prefix, content)
+        return self._sourced(shown, [given], "sourced name") if re.search(r"\d", shown) else escape(shown)
 
     # Pieces
 
@@ -98,33 +100,38 @@ class Report:
     def figure(self, figure: Figure, key: str, anchor: str = "", **given: Any) -> None:
         """Show a figure as SVG (sharp at any size) with the caption ``<key>.caption``, its alternative text too."""
         svg = io.StringIO()
-        with style.style():
-            figure.savefig(svg, format="svg", metadata={"Date": None})
+        figure.savefig(svg, format="svg", metadata={"Date": None})
         width, height = (round(inches * 96) for inches in figure.get_size_inches())
-        self._figure(svg.getvalue(), width, height, key, anchor or key.split(".")[-1], "plot", given)
+        anchor = anchor or key.split(".")[-1]
+        display(HTML(self._figure(svg.getvalue(), width, height, key, anchor, "plot", given)))
 
-    def diagram(self, name: str, **given: Any) -> None:
-        """The drawn figure of this name, with the text ``diagrams.<name>.text`` before it; nothing if there is none."""
-        path = DIAGRAMS / f"{name}.{self.words.language}.svg"
-        if not path.exists():
+    def diagrams(self, *names: str, **given: Any) -> None:
+        """The drawn figures of these names side by side, each text ``diagrams.<name>.text`` before them.
+
+        A diagram that is not there is left out, and its text with it.
+        """
+        paths = {name: DIAGRAMS / f"{name}.{self.words.language}.svg" for name in names}
+        paths = {name: path for name, path in paths.items() if path.exists()}
+        if not paths:
             return
-        svg = path.read_text(encoding="utf-8")
-        box = re.search(r'viewBox="[\d.-]+[ ,]+[\d.-]+[ ,]+([\d.]+)[ ,]+([\d.]+)"', svg)
-        width, height = (round(float(side)) for side in box.groups())
-        self.text(f"diagrams.{name}.text", **given)
-        self._figure(svg, width, height, f"diagrams.{name}", name, "diagram", given)
+        display(Markdown(" ".join(self.words(f"diagrams.{name}.text", **given) for name in paths)))
+        pieces = ""
+        for name, path in paths.items():
+            svg = path.read_text(encoding="utf-8")
+            box = re.search(r'viewBox="[\d.-]+[ ,]+[\d.-]+[ ,]+([\d.]+)[ ,]+([\d.]+)"', svg)
+            width, height = (round(float(side)) for side in box.groups())
+            pieces += self._figure(svg, width, height, f"diagrams.{name}", name, "diagram", given)
+        display(HTML(f'<div class="side-by-side">{pieces}</div>'))
 
-    def _figure(self, svg: str, width: int, height: int, key: str, anchor: str, kind: str, given: dict) -> None:
+    def _figure(self, svg: str, width: int, height: int, key: str, anchor: str, kind: str, given: dict) -> str:
         self.figures += 1
         content = base64.b64encode(svg.encode()).decode()
         caption = self.words(f"{key}.caption", **given)
         label = self.words("label.figure", number=self.figures)
-        display(
-            HTML(
-                f'<figure id="figure-{anchor}" class="{kind}"><img src="data:image/svg+xml;base64,{content}"'
-                f' width="{width}" height="{height}" alt="{escape(caption.striptags())}">'
-                f'<figcaption><strong class="label">{label}</strong> {caption}</figcaption></figure>'
-            )
+        return (
+            f'<figure id="figure-{anchor}" class="{kind}"><img src="data:image/svg+xml;base64,{content}"'
+            f' width="{width}" height="{height}" alt="{escape(caption.striptags())}">'
+            f'<figcaption><strong class="label">{label}</strong> {caption}</figcaption></figure>'
         )
 
     def table(self, rows: Sequence[dict[str, Any]], key: str, anchor: str = "", **given: Any) -> None:
@@ -167,8 +174,8 @@ class Report:
         heads = "".join(_cell("th", name, False, ' scope="col"') for name in names)
         body = ""
         for i, sources in enumerate(self.rows.values(), 1):
-            files = "<br>".join(dict.fromkeys(str(escape(source.file)) for source in sources))
-            keys = "<br>".join(dict.fromkeys(f"<code>{escape(source.key)}</code>" for source in sources))
+            files = ", ".join(dict.fromkeys(str(escape(source.file)) for source in sources))
+            keys = ", ".join(dict.fromkeys(f"<code>{escape(source.key)}</code>" for source in sources))
             stored = ", ".join(str(escape(source.stored)) for source in sources)
             body += f'<tr id="source-{i}"><th scope="row">{i}</th><td>{files}</td><td>{keys}</td><td>{stored}</td></tr>'
         display(

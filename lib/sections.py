@@ -85,7 +85,8 @@ def data_note(report: Report, dataset: Value, key: str = "cover.data") -> str:
 
 def cover(report: Report, images: Sequence[Images], records: Sequence[Value], fields: dict[str, str]) -> None:
     """The first page; ``fields`` are the student's."""
-    datasets = {r["dataset"]["name"].content: r["dataset"] for r in records}.values()
+    shown = [*(group.first for group in images), *records]
+    datasets = {r["dataset"]["name"].content: r["dataset"] for r in shown}.values()
     fields = fields | {"course": fields["course"] or report.words("cover.default_course"),
                        "date": report.words.date(fields["date"])}  # fmt: skip
     report.cover(
@@ -121,15 +122,14 @@ def data(report: Report, images: Images) -> None:
         shared=report.words("data.shared" if shared.content else "data.separate", count=report.count(shared)),
         test=report.count(dataset["test"]),
     )
-    report.diagram(f"{images.name}-data")
+    report.diagrams(f"{images.name}-data", f"network-{images.name}")
     report.text("views.text", views=report.value(asked["views"]), anchor=f"views-{images.name}")
     report.figure(plots.views(first.content, report.figure_words), "views", f"views-{images.name}", name=images.title)
 
 
 def settings(report: Report, images: Images) -> None:
-    """The network, and the settings of every run on these images, a column each."""
+    """The settings of every run on these images, two columns each."""
     report.text("settings.text", anchor=f"settings-{images.name}")
-    report.diagram(f"network-{images.name}")
     rows = []
     for key in SETTINGS:
         row = {report.words("table.setting"): report.words(f"settings.{key}")}

@@ -23,7 +23,7 @@ DASHES = ("-", "--", "-.", ":")
 HATCHES = ("", "//", "..", "xx")
 matplotlib.rcParams["svg.hashsalt"] = "simclr-lab-kit"  # the same figure gives the same bytes
 STYLE = {
-    **sns.axes_style("whitegrid"),
+    **{key: value for key, value in sns.axes_style("whitegrid").items() if key != "font.family"},
     "font.size": 10,
     "axes.titlesize": 10,
     "axes.edgecolor": "0.4",
@@ -53,18 +53,22 @@ def chinese_font(look: bool = False) -> str | None:
 
 def drawable(say: Words) -> Words:
     """The words for figures: English where this machine has no font for the language."""
-    return ENGLISH if say.chinese and not chinese_font(look=True) else say
+    font = chinese_font(look=say.chinese)
+    _draw_with(font)
+    return ENGLISH if say.chinese and not font else say
 
 
-def style():
-    """The settings every figure is drawn and saved with, as a context."""
-    fonts = ["sans-serif", *filter(None, [chinese_font()])]  # characters the first lacks come from the second
-    return matplotlib.rc_context(STYLE | {"font.family": fonts})
+def _draw_with(font: str | None) -> None:
+    """What sans-serif lacks comes from this font, in all figures from here on: legends ask when they are drawn."""
+    matplotlib.rcParams["font.family"] = ["sans-serif", font] if font else ["sans-serif"]
+
+
+_draw_with(chinese_font())
 
 
 def figure(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, np.ndarray]:
     """An empty figure of so many inches, and its axes in rows and columns."""
-    with sns.plotting_context("paper", font_scale=1.1), style():
+    with sns.plotting_context("paper", font_scale=1.1), matplotlib.rc_context(STYLE):
         empty = Figure(figsize=(width, height), layout="constrained")
         return empty, empty.subplots(rows, columns, squeeze=False, **options)
 
@@ -96,9 +100,8 @@ def name_data(drawn: Figure, dataset: dict[str, Any], say: Words) -> Figure:
         images=f"{dataset['train']:,} + {dataset['test']:,}",
         source=say.or_as_is("data_source", dataset["source"]),
     )
-    with style():
-        colour = "0.35" if dataset["genuine"] else "#b00020"
-        drawn.supxlabel(line, fontsize=7, color=colour, x=0.99, ha="right")
+    colour = "0.35" if dataset["genuine"] else "#b00020"
+    drawn.supxlabel(line, fontsize=7, color=colour, x=0.99, ha="right")
     return drawn
 
 

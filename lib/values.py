@@ -6,6 +6,7 @@ and keeps the ways of all. The report shows numbers through these only, so each 
 """
 
 import hashlib
+import json
 import math
 import statistics
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,7 @@ from lib.records import RecordError, load
 
 
 class Source(NamedTuple):
-    """A place in a file, and what stands there."""
+    """A place in a file, as jq writes it, and what stands there."""
 
     file: str
     key: str
@@ -38,7 +39,7 @@ class Value:
         (source,) = self.sources
         inner = self.content[step]
         plain = isinstance(step, str) and step.isidentifier()
-        key = f"{source.key}.{step}".lstrip(".") if plain else f"{source.key}[{step!r}]"
+        key = f"{source.key}.{step}" if plain else f"{source.key or '.'}[{json.dumps(step)}]"
         return Value(inner, (Source(source.file, key, inner),))
 
     def __len__(self) -> int:
@@ -135,4 +136,4 @@ def percent(values: Sequence[float]) -> str:
 
 def written(value: float, digits: int = 0) -> str:
     """A number with thousands separators, a true minus and so many decimals; rounded to tens and so on below 0."""
-    return f"{round(value, digits):,.{max(digits, 0)}f}".replace("-", "−")
+    return f"{round(value, digits) + 0.0:,.{max(digits, 0)}f}".replace("-", "−")  # + 0.0: no minus before a zero

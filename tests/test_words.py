@@ -57,7 +57,8 @@ def test_no_text_holds_a_number_of_its_own(language):
 
 
 def test_values_are_filled_in_and_escaped():
-    words_ = words.Words("en", {"language": {"locale": "en_GB", "html": "en", "script": "latin"}, "a": {"b": "x {{ y }}"}})
+    language = {"locale": "en_GB", "html": "en", "script": "latin"}
+    words_ = words.Words("en", {"language": language, "a": {"b": "x {{ y }}"}})
     assert words_("a.b", y="<1>") == "x &lt;1&gt;"
     assert words_.plain("a.b", y="<1>") == "x <1>"
     with pytest.raises(words.WordsError, match="'a.b'.*'y' is undefined"):
