@@ -25,7 +25,8 @@ RUNS = {
 }
 FOLDER = f"runs/{PROFILE}"
 # What a measured figure depends on: an edit here makes the runs anew, one to a plot or the report does not.
-METHOD = [f"lib/{m}.py" for m in "data samples drawing colour augment models loss train checkpoint evaluate cluster parameters".split()]
+METHOD = "data samples drawing colour geometry augment weights models loss settings train checkpoint evaluate cluster parameters"
+METHOD = [f"lib/{module}.py" for module in METHOD.split()]
 
 
 def parameters(run):

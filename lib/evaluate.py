@@ -1,15 +1,21 @@
 """What a trained classifier makes of images it has not seen."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
 from sklearn.metrics import confusion_matrix
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from torch import Tensor
 
 from lib import records
 from lib.augment import Views
 from lib.models import Classifier, SimCLR
+from lib.train import compute_features
 
 
 def load_run(folder: str | Path) -> tuple[dict[str, Any], SimCLR]:
@@ -87,3 +93,47 @@ def confident_mistakes(probability: Tensor, labels: Tensor, count: int = 12) -> 
         {"index": i, "label": labels[i].item(), "predicted": predicted[i].item(), "probability": confidence[i].item()}
         for i in worst.tolist()
     ]
+
+
+def knn_accuracy(
+    bank: np.ndarray, labels: np.ndarray, queries: np.ndarray, query_labels: np.ndarray, k: int = 20
+) -> float:
+    """Share of ``queries`` (M, D) labelled as most of the ``k`` rows of ``bank`` (N, D) nearest by cosine."""
+    vote = KNeighborsClassifier(min(k, len(bank)), metric="cosine").fit(bank, labels)
+    return float(vote.score(queries, query_labels))
+
+
+def knn_probe(
+    model: SimCLR, images: Tensor, labels: Tensor, views: Views, queries: int = 500
+) -> Callable[[], dict[str, float]]:
+    """A quick look at what the encoder knows: call it to get ``{"knn_accuracy": …}`` in [0, 1].
+
+    The last ``queries`` of the labelled training images are asked for their nearest among the
+    others. The probe reads the features h and changes nothing, neither weights, buffers nor any
+    random state; no label reaches the training through it.
+
+    Raises:
+        ValueError: no more images than queries.
+    """
+    if len(images) <= queries:
+        raise ValueError(f"a kNN probe of {queries} queries needs more labelled images than that, not {len(images)}.")
+    with torch.random.fork_rng(devices=[]):  # the reader's unused head must not draw from the run's random numbers
+        reader = Classifier(model.encoder, tuple(images.shape[1:]))
+
+    def probe() -> dict[str, float]:
+        features = compute_features(reader, images, views).float().cpu().numpy()
+        known = labels[:-queries].numpy(), labels[-queries:].numpy()
+        return {"knn_accuracy": knn_accuracy(features[:-queries], known[0], features[-queries:], known[1])}
+
+    return probe
+
+
+def nearest(bank: np.ndarray, queries: np.ndarray, count: int) -> np.ndarray:
+    """Indices (M, count) of the rows of ``bank`` (N, D) nearest to ``queries`` (M, D) by cosine, nearest first."""
+    return NearestNeighbors(n_neighbors=count, metric="cosine").fit(bank).kneighbors(queries, return_distance=False)
+
+
+def flat_map(points: np.ndarray, seed: int = 0) -> np.ndarray:
+    """(N, D) to (N, 2) by t-SNE on the first 50 principal components: who is near stays near, the rest is free."""
+    reduced = PCA(min(50, *points.shape), random_state=seed).fit_transform(points)
+    return TSNE(init="pca", perplexity=min(30, (len(points) - 1) / 3), random_state=seed).fit_transform(reduced)

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torchvision.models import resnet
 from torchvision.models.feature_extraction import create_feature_extractor
 
+from lib.weights import load_imagenet
+
 
 def small_cnn(channels: int = 1) -> nn.Sequential:
     """The lab's MNIST encoder: images (N, channels, 28, 28) to features h (N, 128).
@@ -94,8 +96,10 @@ class SimCLR(_WithEncoder):
         encoder: a name in ``ENCODERS``.
         projection: widths of the projection head after the features: (64, 32) is 128 → 64 → 32.
         image_shape: (C, H, W); None is what the encoder usually takes.
+        weights: ``none`` for random ones, ``imagenet``, or a file of torchvision's weights (ResNets).
     Raises:
         ValueError: no encoder of that name, or images of a height and width it does not take.
+        WeightsError: the weights cannot be had, or are not the encoder's.
     """
 
     def __init__(
@@ -103,6 +107,7 @@ class SimCLR(_WithEncoder):
         encoder: str = "small_cnn",
         projection: tuple[int, ...] = (64, 32),
         image_shape: tuple[int, int, int] | None = None,
+        weights: str = "none",
     ):
         super().__init__()
         if encoder not in ENCODERS:
@@ -113,6 +118,8 @@ class SimCLR(_WithEncoder):
             wanted, given = (" × ".join(map(str, s)) for s in (spec.image_shape[1:], size))
             raise ValueError(f"{encoder} takes images of {wanted} pixels, not {given}.")
         self.encoder = spec.build(channels)
+        if weights != "none":
+            load_imagenet(self.encoder, encoder, weights)
         self.projection_head = mlp(spec.features, *projection)
         self.to(memory_format=torch.channels_last)  # 1.5 times faster convolutions on CPU
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from lib.augment import VIEWS
 from lib.models import ENCODERS
-from lib.train import OPTIMIZERS, SCHEDULES, Settings
+from lib.settings import OPTIMIZERS, SCHEDULES, Settings
 
 Positive = Annotated[int, Field(ge=1)]
 Chunks = Annotated[list[Positive], Field(min_length=1)]

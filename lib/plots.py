@@ -88,17 +88,29 @@ def band(axis, curves: Sequence[Sequence[float]], label: str, colour, dash: str 
 
 
 def pretraining(records: Sequence[dict[str, Any]]) -> Figure:
-    """NT-Xent loss of each epoch, a band over seeds, and the loss of features that know nothing."""
-    figure, ((axis,),) = _figure(5.5, 3.3)
-    band(axis, [[e["loss"] for e in r["history"]["pretraining"]] for r in records], "NT-Xent loss", PALETTE[0])
+    """NT-Xent loss of each epoch, a band over seeds, and the loss of features that know nothing.
+
+    Where the history holds the kNN probe, its accuracy stands in a second panel.
+    """
+    probed = all("knn_accuracy" in e for r in records for e in r["history"]["pretraining"])
+    figure, (axes,) = _figure(7.6 if probed else 5.5, 3.3, 1, 2 if probed else 1)
+    band(axes[0], [[e["loss"] for e in r["history"]["pretraining"]] for r in records], "NT-Xent loss", PALETTE[0])
     size = records[0]["parameters"]["batch_size"]
     chance = math.log(2 * size - 1)
-    axis.axhline(
+    axes[0].axhline(
         chance, color="0.3", linestyle="--", linewidth=1, label=f"knows nothing: log(2·{size} − 1) = {chance:.2f}"
     )
-    axis.set(xlabel="epoch", ylabel="loss (nats)", xlim=(0.5, None))
-    axis.xaxis.get_major_locator().set_params(integer=True)
-    axis.legend()
+    axes[0].set(ylabel="loss (nats)")
+    if probed:
+        curves = [[100 * e["knn_accuracy"] for e in r["history"]["pretraining"]] for r in records]
+        band(axes[1], curves, "kNN probe on features h", PALETTE[2], DASHES[1])
+        guess = 100 / len(records[0]["dataset"]["classes"])
+        axes[1].axhline(guess, color="0.3", linestyle=":", linewidth=1, label=f"guessing: {guess:.0f}%")
+        axes[1].set(ylabel="held-out training images right (%)", ylim=(0, None))
+    for axis in axes:
+        axis.set(xlabel="epoch", xlim=(0.5, None))
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.legend()
     return _source(figure, records[0]["dataset"])
 
 
@@ -132,6 +144,34 @@ def confusion(matrix: Sequence[Sequence[int]], dataset: dict[str, Any]) -> Figur
                 xticklabels=classes, yticklabels=classes, linewidths=0.5, annot_kws={"size": 7})  # fmt: skip
     axis.set(xlabel="predicted class", ylabel="true class")
     return _source(figure, dataset)
+
+
+def class_accuracy(records: Sequence[dict[str, Any]]) -> Figure:
+    """Accuracy of each class, a bar for each number of labels; thin lines are deviations over seeds."""
+    classes = records[0]["dataset"]["classes"]
+    entries = records[0]["results"]["classifiers"]
+    figure, ((axis,),) = _figure(7.2, 3.2)
+    width = 0.8 / len(entries)
+    for i, entry in enumerate(entries):
+        values = 100 * np.array([r["results"]["classifiers"][i]["class_accuracy"] for r in records])
+        spread = values.std(0, ddof=1) if len(values) > 1 else None
+        place = np.arange(len(classes)) + (i - (len(entries) - 1) / 2) * width
+        label, hatch = f"{entry['labels']:,} labels", ("", "//", "..", "xx")[i % 4]
+        bars = axis.bar(place, values.mean(0), width, yerr=spread, label=label, color=PALETTE[i % 10], hatch=hatch,
+                        edgecolor="white", error_kw={"linewidth": 1})  # fmt: skip
+        if len(entries) == 1:
+            axis.bar_label(bars, fmt="%.0f", fontsize=7, padding=2)
+    axis.set_xticks(range(len(classes)), classes, fontsize=8, rotation=30 if max(map(len, classes)) > 4 else 0)
+    axis.set(ylabel="test accuracy (%)", ylim=(0, 108))
+    axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False)
+    return _source(figure, records[0]["dataset"])
+
+
+def neighbours(record: dict[str, Any]) -> Figure:
+    """A few test images (first column) and the training images nearest to each in feature space."""
+    classes, rows = record["dataset"]["classes"], record["results"]["neighbours"]
+    titles = [classes[label] for row in rows for label in (row["label"], *row["neighbours"])]
+    return image_grid(picture(record, "neighbours"), record["dataset"], titles, 1 + len(rows[0]["neighbours"]))
 
 
 def mistakes(record: dict[str, Any]) -> Figure:

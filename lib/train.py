@@ -7,64 +7,24 @@ import sys
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR
 from tqdm import tqdm
 
 from lib.augment import Views
 from lib.checkpoint import TrainingState
 from lib.loss import nt_xent_loss
 from lib.models import Classifier, SimCLR
-
-OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
-    "sgd": lambda parameters, **options: torch.optim.SGD(parameters, momentum=0.9, nesterov=True, **options),
-}
-# Each schedule is stepped once a batch, so its period is counted in batches.
-SCHEDULES: dict[str, Callable[[torch.optim.Optimizer, int], LRScheduler]] = {
-    "constant": lambda optimizer, steps: LambdaLR(optimizer, lambda step: 1.0),
-    "cosine": lambda optimizer, steps: CosineAnnealingLR(optimizer, steps),
-    "one_cycle": lambda optimizer, steps: OneCycleLR(
-        # a fifth of the steps to warm up; torch divides by (pct_start * steps - 1), so never exactly one step
-        optimizer,
-        max_lr=optimizer.param_groups[0]["lr"],
-        total_steps=steps,
-        pct_start=0.2 if steps > 9 else 0.35,
-    ),
-}
+from lib.settings import OPTIMIZERS, SCHEDULES, Settings
 
 
 class TrainingDiverged(RuntimeError):
     """The loss is no longer a finite number."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What decides a training besides model and data. ``learning_rate`` is the schedule's peak."""
-
-    epochs: int
-    batch_size: int = 128
-    optimizer: str = "adam"
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.0
-    schedule: str = "constant"
-    seed: int = 0
-
-    def __post_init__(self):
-        for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
-            if getattr(self, name) not in known:
-                raise ValueError(f"no {name} named {getattr(self, name)!r}; there are: {', '.join(known)}.")
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, {getattr(self, name)} was given.")
 
 
 class History(list):
@@ -91,6 +51,29 @@ def _keep_freed_memory() -> None:
     mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
 
 
+class Pace:
+    """Says, once, how long a training will take, from the time of its first steps.
+
+    Epochs of a large network last so long that a bar of epochs says nothing for a quarter of an
+    hour. The first steps are left out: memory is still being claimed, kernels compiled.
+    """
+
+    WARM_UP, LOOK, WORTH_SAYING = 3, 10, 60  # steps, steps, seconds
+
+    def __init__(self, steps: int, name: str, say: Callable[[str], None]):
+        self.left, self.name, self.say, self.taken, self.start = steps, name, say, 0, 0.0
+
+    def step(self) -> None:
+        """To be called after each step."""
+        self.taken, self.left = self.taken + 1, self.left - 1
+        if self.taken == self.WARM_UP:
+            self.start = time.perf_counter()
+        elif self.taken == self.WARM_UP + self.LOOK:
+            pace = (time.perf_counter() - self.start) / self.LOOK
+            if pace * self.left > self.WORTH_SAYING:
+                self.say(f"{self.name}: about {pace * self.left / 60:.0f} minutes left ({pace:.2f} s a step)")
+
+
 def choose_device() -> torch.device:
     """The accelerator if there is one, else the CPU."""
     return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
@@ -104,6 +87,8 @@ def pretrain(
     temperature: float = 0.5,
     checkpoint: str | Path | None = None,
     name: str = "pretraining",
+    probe: Callable[[], dict[str, float]] | None = None,
+    small_crops: Sequence[tuple[int, int]] = (),
 ) -> History:
     """Train encoder and projection head with NT-Xent on images without labels.
 
@@ -114,6 +99,11 @@ def pretrain(
         temperature: τ of the loss.
         checkpoint: file written after each epoch; a run that was cut off goes on from it.
         name: shown beside the progress bar.
+        probe: called after each epoch, the model in evaluation mode; what it measures joins the
+            epoch's history, its time is kept apart as ``probe_seconds``.
+        small_crops: pairs (last epoch, side): up to that epoch the views are ``side`` × ``side``
+            pixels, which a convolutional encoder learns from at a fraction of the time; after the
+            last pair they have the images' own size.
     Raises:
         ValueError: fewer images than one batch, images that are no uint8 (N, C, H, W), a frozen encoder.
         TrainingDiverged: the loss is no longer finite; the last checkpoint is kept.
@@ -123,16 +113,17 @@ def pretrain(
     model.to(device)
     images = images.to(device)
 
-    def batch_loss(rows: Tensor, generator: torch.Generator) -> tuple[Tensor, dict]:
-        _, projections = model(views.pair(images[rows], generator))
+    def batch_loss(rows: Tensor, generator: torch.Generator, epoch: int) -> tuple[Tensor, dict]:
+        side = next((side for last, side in small_crops if epoch <= last), None)
+        _, projections = model((views.resized(side) if side else views).pair(images[rows], generator))
         return nt_xent_loss(projections, temperature), {}
 
     if not any(p.requires_grad for p in model.encoder.parameters()):
         raise ValueError(
             "the encoder is frozen, a classifier has been trained on it: build the model anew to pretrain it."
         )
-    identity = {"temperature": temperature, "views": repr(views)}
-    return _fit(model, batch_loss, images, settings, identity, checkpoint, name)
+    identity = {"temperature": temperature, "views": repr(views), "small_crops": [list(pair) for pair in small_crops]}
+    return _fit(model, batch_loss, images, settings, identity, checkpoint, name, probe)
 
 
 def train_classifier(
@@ -169,7 +160,7 @@ def train_classifier(
     images, labels = images.to(device), labels.to(device)
     fixed = compute_features(model, images, views) if model.encoder_frozen and not views.operations else None
 
-    def batch_loss(rows: Tensor, generator: torch.Generator) -> tuple[Tensor, dict]:
+    def batch_loss(rows: Tensor, generator: torch.Generator, epoch: int) -> tuple[Tensor, dict]:
         features = fixed[rows] if fixed is not None else model.features(views(images[rows], generator))
         logits = model.head(features)
         return F.cross_entropy(logits, labels[rows]), {"accuracy": (logits.argmax(1) == labels[rows]).float().mean()}
@@ -212,18 +203,20 @@ def _check_images(images: Tensor, settings: Settings) -> None:
 
 def _fit(
     model: nn.Module,
-    batch_loss: Callable[[Tensor, torch.Generator], tuple[Tensor, dict[str, Tensor]]],
+    batch_loss: Callable[[Tensor, torch.Generator, int], tuple[Tensor, dict[str, Tensor]]],
     images: Tensor,
     settings: Settings,
     identity: dict,
     checkpoint: str | Path | None,
     name: str,
+    probe: Callable[[], dict[str, float]] | None = None,
 ) -> History:
     """The loop: batches in random order, loss, step, schedule; a checkpoint each epoch."""
     _keep_freed_memory()
     state = _start(model, images, settings, identity)
     history = History(state.resume(checkpoint) if checkpoint else [])
     bar = tqdm(total=settings.epochs, initial=len(history), desc=name, unit="epoch", file=sys.stdout, mininterval=2)
+    pace = Pace(math.ceil(len(images) / settings.batch_size) * (settings.epochs - len(history)), name, bar.write)
     model.train()
     try:
         for epoch in range(len(history) + 1, settings.epochs + 1):
@@ -231,19 +224,23 @@ def _fit(
             order = torch.randperm(len(images), generator=state.generator, device=images.device)
             for step, rows in enumerate(order.split(settings.batch_size), 1):
                 with state.autocast():
-                    loss, measures = batch_loss(rows, state.generator)
+                    loss, measures = batch_loss(rows, state.generator, epoch)
                 if not loss.isfinite():
                     raise TrainingDiverged(_explain(name, epoch, step, loss.item(), settings, state))
                 state.step(loss)
                 for key, value in {"loss": loss, **measures}.items():
                     totals[key] += value.item() * len(rows)
+                pace.step()
             if not all(p.isfinite().all() for p in model.parameters()):
                 raise TrainingDiverged(_explain(name, epoch, step, float("nan"), settings, state))
             means = {key: total / len(images) for key, total in totals.items()}
             history.append({"epoch": epoch, **means, "seconds": time.perf_counter() - start})
+            if probe:
+                history[-1] |= _look(model, probe)
             if checkpoint:
                 state.save(checkpoint, history)
-            bar.set_postfix({key: f"{value:.3f}" for key, value in means.items()}, refresh=False)
+            shown = {k: v for k, v in history[-1].items() if k not in ("epoch", "seconds", "probe_seconds")}
+            bar.set_postfix({key: f"{value:.3f}" for key, value in shown.items()}, refresh=False)
             bar.update()
     except KeyboardInterrupt:
         history.interrupted = True
@@ -252,6 +249,14 @@ def _fit(
         bar.close()
         model.eval()
     return history
+
+
+def _look(model: nn.Module, probe: Callable[[], dict[str, float]]) -> dict[str, float]:
+    start = time.perf_counter()
+    model.eval()
+    seen = probe()
+    model.train()
+    return {**seen, "probe_seconds": time.perf_counter() - start}
 
 
 def _start(model: nn.Module, images: Tensor, settings: Settings, identity: dict) -> TrainingState:

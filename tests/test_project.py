@@ -80,7 +80,20 @@ def test_one_list_of_dependencies():
 
 def test_nothing_imports_against_the_flow():
     """data → augment → models/loss ← train → evaluate → records → plots → report"""
-    order = ["samples", "data", "drawing", "colour", "augment", "loss", "models", "checkpoint", "train", "parameters"]
+    order = [
+        "samples",
+        "data",
+        "drawing",
+        "colour",
+        "geometry",
+        "augment",
+        "loss",
+        "weights",
+        "models",
+        "flops",
+        "settings",
+    ]
+    order += ["checkpoint", "train", "parameters"]
     order += ["records", "evaluate", "cluster", "plots", "pdf", "report"]
     assert {p.stem for p in (ROOT / "lib").glob("*.py")} == {*order, "__init__"}
     for place, module in enumerate(order):

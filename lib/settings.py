@@ -1,0 +1,46 @@
+"""What decides a training besides model and data: epochs, batch, optimiser, schedule."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR
+
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": lambda parameters, **options: torch.optim.SGD(parameters, momentum=0.9, nesterov=True, **options),
+}
+# Each schedule is stepped once a batch, so its period is counted in batches.
+SCHEDULES: dict[str, Callable[[torch.optim.Optimizer, int], LRScheduler]] = {
+    "constant": lambda optimizer, steps: LambdaLR(optimizer, lambda step: 1.0),
+    "cosine": lambda optimizer, steps: CosineAnnealingLR(optimizer, steps),
+    "one_cycle": lambda optimizer, steps: OneCycleLR(
+        # a fifth of the steps to warm up; torch divides by (pct_start * steps - 1), so never exactly one step
+        optimizer,
+        max_lr=optimizer.param_groups[0]["lr"],
+        total_steps=steps,
+        pct_start=0.2 if steps > 9 else 0.35,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides a training besides model and data. ``learning_rate`` is the schedule's peak."""
+
+    epochs: int
+    batch_size: int = 128
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    schedule: str = "constant"
+    seed: int = 0
+
+    def __post_init__(self):
+        for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"no {name} named {getattr(self, name)!r}; there are: {', '.join(known)}.")
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, {getattr(self, name)} was given.")

@@ -1,0 +1,90 @@
+"""ImageNet weights for the ResNets: from torchvision's own loader and cache, or from a local file."""
+
+import os
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+from torch import Tensor, nn
+from torch.hub import load_state_dict_from_url
+from torchvision.models import resnet
+
+#: torchvision's first weights of each, those that `pretrained=True` meant when the lab was written.
+IMAGENET = {
+    "resnet18": resnet.ResNet18_Weights.IMAGENET1K_V1,
+    "resnet34": resnet.ResNet34_Weights.IMAGENET1K_V1,
+    "resnet50": resnet.ResNet50_Weights.IMAGENET1K_V1,
+}
+REPLACED = ("conv1.", "fc.")  # layers of the ImageNet network that the encoder does not share
+
+
+class WeightsError(ValueError):
+    """Weights that cannot be had, or are not those of the encoder."""
+
+
+def load_imagenet(encoder: nn.Module, name: str, source: str = "imagenet") -> None:
+    """Put ImageNet weights into an encoder made by ``cifar_resnet``; its first convolution stays as it is.
+
+    The first convolution is 3×3 here and 7×7 there, so it cannot be taken over: it starts from
+    random numbers, in front of layers that expect the old one's output.
+
+    Args:
+        encoder: filled in place.
+        name: the encoder's name, a key of ``IMAGENET``.
+        source: ``imagenet``, or the path of a state dict in torchvision's layout (.pth).
+    Raises:
+        WeightsError: no such weights, no network and no file, a damaged file, or one of another network.
+    """
+    if name not in IMAGENET:
+        raise WeightsError(
+            f"there are no ImageNet weights for {name!r}, only for {', '.join(IMAGENET)}: "
+            "choose one of these, or train without (weights = 'none')."
+        )
+    state = _fetch(name) if source == "imagenet" else _read(Path(source).expanduser())
+    kept = {key: value for key, value in state.items() if not key.startswith(REPLACED)}
+    wanted = {k: v.shape for k, v in encoder.state_dict().items() if not k.startswith(REPLACED)}
+    # files from before torch 0.4 lack BatchNorm's counter, which evaluation does not need
+    given = {k: v.shape for k, v in kept.items()}
+    differ = [k for k in wanted.keys() | given.keys() if wanted.get(k) != given.get(k) and "num_batches" not in k]
+    if differ:
+        raise WeightsError(
+            f"{source} does not hold the weights of {name}: {len(differ)} entries differ, "
+            f"{min(differ)} among them. Name a state dict of torchvision's {name}."
+        )
+    encoder.load_state_dict(kept, strict=False)
+
+
+def _fetch(name: str) -> dict[str, Tensor]:
+    """From torch's cache, else downloaded into it; torch compares the sum in the file's name."""
+    url = IMAGENET[name].url
+    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(url).name
+    if file.exists():
+        return _read(file)
+    reason = "LAB_OFFLINE is set"
+    if not os.environ.get("LAB_OFFLINE"):
+        try:
+            return load_state_dict_from_url(url, map_location="cpu", check_hash=True, weights_only=True)
+        except (URLError, OSError, RuntimeError) as error:
+            reason = f"{url} could not be fetched: {error}"
+    raise WeightsError(
+        f"the ImageNet weights of {name} cannot be had: {file.name} is not in {file.parent}, and {reason}. "
+        f"Put the file there, or name it with the parameter weights (-p weights /path/to/{file.name}), "
+        "or train without (-p weights none)."
+    )
+
+
+def _read(file: Path) -> dict[str, Tensor]:
+    if not file.is_file():
+        raise WeightsError(
+            f"weights = {str(file)!r} is no file that exists: name a .pth file, or 'imagenet' to fetch one, "
+            "or 'none' to train without."
+        )
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever pickle, zip and torch make of a damaged file
+        raise WeightsError(
+            f"{file} cannot be read as weights ({str(error).splitlines()[0]}). Delete it and fetch it again."
+        ) from error
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise WeightsError(f"{file} holds no state dict (names to tensors) but something else.")
+    return state
