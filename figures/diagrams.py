@@ -182,7 +182,7 @@ def toy_projections() -> torch.Tensor:
 def nt_xent(t: Texts) -> Sheet:
     z, row, cell, x0, y0 = toy_projections(), 1, 38, 68, 84
     n = len(z) // 2
-    sheet = Sheet("nt-xent", t, y0 + 8 * cell + 348)
+    sheet = Sheet("nt-xent", t, y0 + 8 * cell + 374)
     sheet.text(16, 14, t["matrix"].format(n=n, rows=2 * n), "start")
     for half, key in enumerate(("first_views", "second_views")):
         start = half * n * cell
@@ -232,8 +232,9 @@ def spelled_out(sheet: Sheet, t: Texts, z: torch.Tensor, row: int, y: float) -> 
         sheet.text(x, y + 152, "0" if masked else f"{shares[k]:.2f}", size=13)
     values = {"row": row + 1, "partner": partner + 1, "share": shares[partner], "loss": -shares[partner].log()}
     sheet.text(16, y + 180, t["row_loss"].format(**values), "start")
-    sheet.text(16, y + 202, t["hardest"], "start", 13)
-    sheet.text(16, y + 224, t["chance"].format(rows - 1, math.log(rows - 1)), "start", 13, "soft")
+    sheet.text(16, y + 204, t["batch_loss"], "start")
+    sheet.text(16, y + 230, t["hardest"], "start", 13, "soft")
+    sheet.text(16, y + 252, t["chance"].format(rows - 1, math.log(rows - 1)), "start", 13, "soft")
 
 
 def classifier(t: Texts) -> Sheet:

@@ -75,6 +75,7 @@ class Sheet:
                 f'<desc id="{self.name}-desc">{description}</desc>',
                 f"<style>\n{STYLE}</style>",
                 PATTERNS,
+                '<rect class="paper" width="100%" height="100%"/>',
                 *self.parts,
                 "</svg>\n",
             ]
