@@ -89,13 +89,13 @@ def cifar10_data(t: Texts) -> Sheet:
     return sheet
 
 
-def layers(sheet: Sheet, t: Texts, run: str, part: str, frame: Box, outcome: str) -> float:
+def layers(sheet: Sheet, t: Texts, run: str, part: str, top: float, outcome: str) -> float:
     """One row a layer, its name to the left, what comes out of it to the right; returns the last row's bottom."""
     model, shapes = network(run)
     for row, (key, asked, shown) in enumerate(STAGES[part]):
         module = model.get_submodule(asked)
         words = t[key].format(m=module, n=len(list(module.children())))
-        box = sheet.box(24, frame.y + 36 + 46 * row, 236, 32, words, "unused" if key == "no_pool" else "bare")
+        box = sheet.box(24, top + 46 * row, 236, 32, words, "unused" if key == "no_pool" else "bare")
         if row:
             sheet.arrow((box.cx, box.y - 14), (box.cx, box.y))
         sheet.volume(298, box.cy, shapes[shown])
@@ -105,8 +105,9 @@ def layers(sheet: Sheet, t: Texts, run: str, part: str, frame: Box, outcome: str
 
 
 def network_diagram(name: str, t: Texts, run: str, picture: str) -> Sheet:
-    encoder = parameters(run)["encoder"]
-    tall = 46 * len(STAGES[encoder]) + 34
+    encoder, weights = parameters(run)["encoder"], parameters(run).get("weights", "none")
+    above = 36 if weights == "none" else 56  # room for a line that says whose weights they are at first
+    tall = 46 * len(STAGES[encoder]) + above - 2
     sheet = Sheet(name, t, tall + 332)
     sheet.picture(36, 24, picture)
     sheet.arrow((60, 24), (92, 24))
@@ -116,14 +117,16 @@ def network_diagram(name: str, t: Texts, run: str, picture: str) -> Sheet:
     sheet.text(154, 69, t["same_way"], "start", 13, "soft")
     f = sheet.box(8, 84, 424, tall, kind="unlabelled")
     sheet.text(424, f.y + 17, t["encoder_named"].format(encoder), "end")
-    bottom = layers(sheet, t, run, encoder, f, "*h*")
+    if weights != "none":
+        sheet.text(424, f.y + 38, t["weights"], "end", 13, "soft")
+    bottom = layers(sheet, t, run, encoder, f.y + above, "*h*")
     sheet.arrow((118, 44), (118, 54), (166, 54), (166, 44), head=False)
-    sheet.arrow((142, 54), (142, f.y + 36))
+    sheet.arrow((142, 54), (142, f.y + above))
     g = sheet.box(8, f.bottom + 46, 424, 126, kind="unlabelled")
     sheet.text(424, g.y + 17, t["head_named"], "end")
     sheet.arrow((142, bottom), (142, g.y + 36))
     sheet.text(154, f.bottom + 23, t["kept"], "start", 13, "soft")
-    bottom = layers(sheet, t, run, "projection_head", g, "*z*")
+    bottom = layers(sheet, t, run, "projection_head", g.y + 36, "*z*")
     loss = sheet.box(24, g.bottom + 32, 236, 34, t["loss"])
     sheet.arrow((142, bottom), (142, loss.y))
     sheet.text(272, loss.cy - 9, t["only_pretraining"], "start", 13, "soft")

@@ -20,6 +20,7 @@ CIFAR10 = {
     "unlabelled_chunks": [1, 2, 3, 4],
     "labelled_chunks": [[1, 2]],
     "encoder": "resnet18",
+    "weights": "imagenet",
     "projection": [256, 128],
 }
 #: The layers drawn: the text's key, the module that fills its blanks, the module whose output is shown.
