@@ -31,6 +31,7 @@ def data_flow(sheet: Sheet, t: Texts, run: str, pretraining: tuple[int, int], no
     wide = 408 / count
 
     def bar(chunks: list[int], y: float, h: float, kind: str, text: str = "") -> Box:
+        """Over chunks that lie side by side."""
         return sheet.box(17.5 + (chunks[0] - 1) * wide, y, len(chunks) * wide - 3, h, text, kind, 13)
 
     shape = tensor(*image_shape(run))
