@@ -13,16 +13,6 @@ PROFILE = Path(__file__).parent.parent / "notebooks" / "profiles" / "original.ya
 #: Training and test images of the data sets, and the chunks on which a recipe was chosen (docs/).
 SIZES = {"mnist": (60_000, 10_000), "cifar10": (50_000, 10_000)}
 HELD_OUT = {"mnist": [9, 10], "cifar10": [5]}
-# STAND-IN until the profile `original` has a run cifar10-resnet18.
-CIFAR10 = {
-    "dataset": "cifar10",
-    "chunk_count": 5,
-    "unlabelled_chunks": [1, 2, 3, 4],
-    "labelled_chunks": [[1, 2]],
-    "encoder": "resnet18",
-    "weights": "imagenet",
-    "projection": [256, 128],
-}
 #: The layers drawn: the text's key, the module that fills its blanks, the module whose output is shown.
 STAGES = {
     "small_cnn": [
@@ -49,8 +39,7 @@ STAGES = {
 @cache
 def parameters(run: str) -> dict:
     """The parameters of a run of the profile `original`."""
-    runs = yaml.safe_load(PROFILE.read_text(encoding="utf-8"))["runs"]
-    return runs[run]["parameters"] if run in runs else CIFAR10
+    return yaml.safe_load(PROFILE.read_text(encoding="utf-8"))["runs"][run]["parameters"]
 
 
 def image_shape(run: str) -> tuple[int, int, int]:
