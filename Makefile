@@ -1,4 +1,4 @@
-# make report [PROFILE=quick|original|improved] · make test · make lab · make bench
+# make report [PROFILE=quick|original|improved] [ALL=yes: with runs that want a GPU] · make test · make lab · make bench
 PROFILE ?= quick
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +9,7 @@ RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 .DELETE_ON_ERROR:
 
 report: $(VENV)/ready
-	@$(RUN) snakemake --cores all --quiet rules --rerun-incomplete --nolock --config profile=$(PROFILE)
+	@$(RUN) snakemake --cores all --quiet rules --rerun-incomplete --nolock --config profile=$(PROFILE) all=$(ALL)
 	@echo "Report: runs/$(PROFILE)/report.html"
 	@$(RUN) python -c "from lib.pdf import HINT, find_browser as f; print('        runs/$(PROFILE)/report.pdf' if f() else 'Note: ' + HINT)"
 

@@ -5,6 +5,7 @@ snakemake --cores all --config profile=quick
 
 import json
 import os
+import sys
 from glob import glob
 from pathlib import Path
 
@@ -12,18 +13,37 @@ import yaml
 
 from lib.pdf import find_browser
 
+
+def has_accelerator():
+    import torch  # a second or two, for those profiles only that ask
+
+    return torch.accelerator.is_available()
+
+
 PROFILE = config.get("profile", "quick")
 HERE = Path(workflow.basedir)
 LISTED = HERE / "notebooks" / "profiles" / f"{PROFILE}.yaml"
 if not LISTED.exists():
     there = ", ".join(sorted(p.stem for p in LISTED.parent.glob("*.yaml")))
     raise WorkflowError(f"There is no profile {PROFILE!r}; there are: {there}.")
+ASKED = yaml.safe_load(LISTED.read_text())["runs"]
+LEFT_OUT = [name for name, run in ASKED.items() if run.get("needs") == "accelerator"]
+if LEFT_OUT and (config.get("all") or has_accelerator()):
+    LEFT_OUT = []
 RUNS = {
     f"{name}-seed{seed}": {"name": name, "seed": seed, **run}
-    for name, run in yaml.safe_load(LISTED.read_text())["runs"].items()
+    for name, run in ASKED.items()
     for seed in run.get("seeds", [0])
+    if name not in LEFT_OUT
 }
 FOLDER = f"runs/{PROFILE}"
+if LEFT_OUT and not os.environ.get("LAB_SAID"):
+    os.environ["LAB_SAID"] = "once"  # Snakemake reads this file again for each job
+    print(
+        f"Left out, for there is no GPU here: {', '.join(LEFT_OUT)}. What they would take stands in docs/cifar10.md; "
+        f"to run them all the same: make report PROFILE={PROFILE} ALL=yes",
+        file=sys.stderr,
+    )
 # What a measured figure depends on: an edit here makes the runs anew, one to a plot or the report does not.
 METHOD = "data samples drawing colour geometry augment weights models loss settings train checkpoint evaluate cluster parameters"
 METHOD = [f"lib/{module}.py" for module in METHOD.split()]

@@ -7,9 +7,9 @@ Each notebook hands its namespace to the class here that describes it.
 import ast
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from lib.augment import VIEWS
+from lib.augment import VIEWS, ResizedCrop
 from lib.models import ENCODERS
 from lib.settings import OPTIMIZERS, SCHEDULES, Settings
 from lib.words import LANGUAGES
@@ -61,6 +61,8 @@ def _sentence(error: dict[str, Any], model: type[Parameters]) -> str:
         return f"There is no parameter {name!r}; there are: {', '.join(model.model_fields)}."
     if error["type"] == "missing":
         return f"The parameter {name!r} is missing."
+    if error["type"] == "value_error":  # of several parameters together: the message says which
+        return f"{error['ctx']['error']}."
     return f"{name} = {error['input']!r} is not right: {error['msg'][0].lower()}{error['msg'][1:]}."
 
 
@@ -82,6 +84,7 @@ class SimCLRParameters(RunParameters):
     labelled_chunks: Annotated[list[Chunks], Field(min_length=1)]
 
     encoder: Literal[tuple(ENCODERS)]
+    weights: str
     projection: Annotated[Width, Field(min_length=1)]
     views: Literal[tuple(VIEWS)]
     temperature: Annotated[float, Field(gt=0, le=10)]
@@ -91,6 +94,8 @@ class SimCLRParameters(RunParameters):
     learning_rate: Annotated[float, Field(gt=0, le=10)]
     weight_decay: Annotated[float, Field(ge=0, le=1)]
     schedule: Literal[tuple(SCHEDULES)]
+    small_crops: list[Annotated[list[Positive], Field(min_length=2, max_length=2)]]
+    probe_images: Annotated[int, Field(ge=0)]
 
     feature_layers: list[str]
     classifier_hidden: Width
@@ -105,6 +110,15 @@ class SimCLRParameters(RunParameters):
 
     test_views: Literal[("plain", *VIEWS)]
     test_view_count: Annotated[int, Field(ge=1, le=100)]
+
+    @model_validator(mode="after")
+    def _fit_together(self):
+        spec = ENCODERS[self.encoder]
+        if self.small_crops and not spec.any_size:
+            raise ValueError(f"small_crops needs an encoder that takes any size; {self.encoder} takes one only")
+        if self.small_crops and not any(isinstance(o, ResizedCrop) for o in VIEWS[self.views][0]):
+            raise ValueError(f"small_crops needs views with a resized crop; {self.views} has none")
+        return self
 
     @property
     def pretraining(self) -> Settings:

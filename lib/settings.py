@@ -1,6 +1,6 @@
 """What decides a training besides model and data: epochs, batch, optimiser, schedule."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -44,3 +44,13 @@ class Settings:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, {getattr(self, name)} was given.")
+
+
+def crop_side(epoch: int, small_crops: Sequence[tuple[int, int]]) -> int | None:
+    """Side of the views in an epoch (from 1), by pairs (last epoch, side); None is the images' own size."""
+    return next((side for last, side in small_crops if epoch <= last), None)
+
+
+def choose_device() -> torch.device:
+    """The accelerator if there is one, else the CPU."""
+    return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")

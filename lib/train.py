@@ -20,7 +20,7 @@ from lib.augment import Views
 from lib.checkpoint import TrainingState
 from lib.loss import nt_xent_loss
 from lib.models import Classifier, SimCLR
-from lib.settings import OPTIMIZERS, SCHEDULES, Settings
+from lib.settings import OPTIMIZERS, SCHEDULES, Settings, choose_device, crop_side
 
 
 class TrainingDiverged(RuntimeError):
@@ -71,12 +71,7 @@ class Pace:
         elif self.taken == self.WARM_UP + self.LOOK:
             pace = (time.perf_counter() - self.start) / self.LOOK
             if pace * self.left > self.WORTH_SAYING:
-                self.say(f"{self.name}: about {pace * self.left / 60:.0f} minutes left ({pace:.2f} s a step)")
-
-
-def choose_device() -> torch.device:
-    """The accelerator if there is one, else the CPU."""
-    return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+                self.say(f"{self.name}: about {pace * self.left / 60:.0f} minutes left at this pace ({pace:.2f} s a step)")
 
 
 def pretrain(
@@ -114,7 +109,7 @@ def pretrain(
     images = images.to(device)
 
     def batch_loss(rows: Tensor, generator: torch.Generator, epoch: int) -> tuple[Tensor, dict]:
-        side = next((side for last, side in small_crops if epoch <= last), None)
+        side = crop_side(epoch, small_crops)
         _, projections = model((views.resized(side) if side else views).pair(images[rows], generator))
         return nt_xent_loss(projections, temperature), {}
 

@@ -39,6 +39,26 @@ def test_resized_crop(images, generator, scale):
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("side", [16, 24, 48])
+def test_resized_crop_to_another_size(images, generator, side):
+    def reference(image, **box):
+        box = {k: int(v) for k, v in box.items()}
+        return TF.resized_crop(image, **box, size=[side, side], interpolation=BILINEAR, antialias=True)
+
+    ours, theirs = both(ResizedCrop((0.1, 1.0), side=side), images, generator, reference)
+    assert ours.shape[-2:] == (side, side)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+
+
+def test_views_in_another_size():
+    images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
+    views = Views("simclr_cifar10")
+    assert views.resized(24).pair(images).shape == (8, 3, 24, 24)
+    assert views.pair(images).shape == (8, 3, 32, 32)
+    with pytest.raises(ValueError, match="these have none"):
+        Views("strong_mnist").resized(24)
+
+
 def test_gaussian_blur(images, generator):
     def reference(image, sigma, blur):
         return TF.gaussian_blur(image, [5, 5], [sigma.item()] * 2) if blur else image

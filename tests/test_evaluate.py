@@ -1,5 +1,6 @@
 """Scores of a classifier, and a run's network found again."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -44,3 +45,40 @@ def test_probabilities_average_over_random_views(digits):
     plain = evaluate.probabilities(classifier, images, views.plain)
     expected = classifier(views.plain(images)).softmax(1)
     torch.testing.assert_close(plain, expected.detach())
+
+
+def test_neighbours_by_hand():
+    bank = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 5.0], [0.1, 4.0], [-1.0, 0.0]])
+    labels = np.array([0, 0, 1, 1, 2])
+    queries = np.array([[9.0, 0.5], [0.1, 0.2]])
+    assert evaluate.nearest(bank, queries, 2).tolist() == [[0, 1], [3, 2]], "by angle, not by distance"
+    assert evaluate.knn_accuracy(bank, labels, queries, np.array([0, 1]), k=2) == 1
+    assert evaluate.knn_accuracy(bank, labels, queries, np.array([0, 2]), k=2) == 0.5
+    assert 0 <= evaluate.knn_accuracy(bank, labels, queries, np.array([0, 1]), k=20) <= 1, "a bank smaller than k"
+
+
+def test_the_probe_sees_what_the_encoder_knows_and_changes_nothing(digits):
+    torch.manual_seed(0)
+    model, views = SimCLR("resnet18", (8,), (1, 28, 28)), Views("original_mnist")
+    images, labels = digits.train_images[:300], digits.train_labels[:300]
+    state, random = {k: v.clone() for k, v in model.state_dict().items()}, torch.get_rng_state()
+    probe = evaluate.knn_probe(model, images, labels, views)
+    seen = probe()["knn_accuracy"]
+    assert 0.3 < seen < 1, "untrained features of digits are far better than guessing"
+    assert probe()["knn_accuracy"] == seen
+    assert torch.equal(random, torch.get_rng_state())
+    assert all(torch.equal(v, state[k]) for k, v in model.state_dict().items())
+    shuffled = labels[torch.randperm(300, generator=torch.Generator().manual_seed(0))]
+    assert evaluate.knn_probe(model, images, shuffled, views)()["knn_accuracy"] < 0.3
+    with pytest.raises(ValueError, match="at least 10"):
+        evaluate.knn_probe(model, images[:9], labels[:9], views)
+
+
+def test_a_flat_map_keeps_near_things_near():
+    rng = np.random.default_rng(0)
+    points = np.concatenate([rng.normal(centre, 0.1, (30, 8)) for centre in (0, 5, 10)])
+    flat = evaluate.flat_map(points)
+    assert flat.shape == (90, 2)
+    assert (flat == evaluate.flat_map(points)).all(), "the same seed, the same map"
+    groups = np.repeat([0, 1, 2], 30)
+    assert evaluate.knn_accuracy(flat - flat.mean(0), groups, flat - flat.mean(0), groups, 10) == 1

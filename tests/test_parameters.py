@@ -10,7 +10,12 @@ from lib.augment import VIEWS, GaussianBlur, HorizontalFlip, ResizedCrop, Rotati
 from lib.parameters import ComparisonParameters, ParameterError, ReportParameters, SimCLRParameters
 from lib.records import ROOT
 
-NOTEBOOKS = {"mnist": SimCLRParameters, "comparison": ComparisonParameters, "report": ReportParameters}
+NOTEBOOKS = {
+    "mnist": SimCLRParameters,
+    "cifar10": SimCLRParameters,
+    "comparison": ComparisonParameters,
+    "report": ReportParameters,
+}
 
 
 def defaults(notebook: str) -> dict:
@@ -93,6 +98,9 @@ def test_improved_differs_from_original_in_recipe_only():
         ("schedule", "weekly", "'one_cycle'"),
         ("classifier_dropout", 1.0, "less than 1"),
         ("run", "../../etc", "string should match"),
+        ("small_crops", [[3, 16]], "needs an encoder that takes any size; small_cnn takes one only"),
+        ("small_crops", [[3]], "small_crops.0 = .* at least 2 items"),
+        ("probe_images", -1, "greater than or equal to 0"),
     ],
 )
 def test_refusals_say_what_would_be_right(name, value, message):

@@ -13,10 +13,11 @@ import torch
 from lib import train
 from lib.augment import Views
 from lib.checkpoint import save_beside
+from lib.evaluate import knn_probe
 from lib.models import Classifier, SimCLR, freeze_encoder
 from lib.train import Settings, TrainingDiverged, pretrain, train_classifier
 
-VIEWS = Views("original_mnist")
+VIEWS, COLOUR = Views("original_mnist"), Views("simclr_cifar10")
 SHORT = Settings(3, 64, "adamw", 1e-3, 1e-4, "one_cycle", seed=5)
 
 
@@ -73,6 +74,47 @@ def test_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(optimizer, sc
     history = pretrain(resumed, images, VIEWS, settings, checkpoint=tmp_path / "c")
     assert equal(resumed, whole)
     assert [e["loss"] for e in history] == [e["loss"] for e in expected]
+
+
+def test_a_batch_norm_network_with_probe_and_small_crops_resumes_to_the_same_weights(tmp_path, monkeypatch):
+    images = torch.randint(0, 256, (40, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    settings, crops = Settings(3, 16, "adamw", 1e-3, schedule="one_cycle", seed=5), [(2, 16)]
+
+    def run(checkpoint=None, probed=True):
+        torch.manual_seed(5)
+        model, sides = SimCLR("resnet18", (8,)), []
+        model.encoder.register_forward_hook(lambda module, given, out: sides.append(given[0].shape[-1]))
+        look = knn_probe(model, images, torch.arange(40) % 2, COLOUR) if probed else None
+        history = pretrain(model, images, COLOUR, settings, 0.5, checkpoint, probe=look, small_crops=crops)
+        return model, history, sides
+
+    whole, expected, _ = run()
+    assert whole.encoder.bn1.num_batches_tracked == 9, "the probe does not count as training"
+    with monkeypatch.context() as patch:
+        cut_after(1, patch)
+        with pytest.raises(CutOff):
+            run(tmp_path / "c")
+    resumed, history, _ = run(tmp_path / "c")
+    assert equal(resumed, whole), "weights and BatchNorm's statistics"
+    assert [(e["loss"], e["knn_accuracy"]) for e in history] == [(e["loss"], e["knn_accuracy"]) for e in expected]
+    assert all(e["probe_seconds"] > 0 for e in history)
+    unseen, _, sides = run(probed=False)
+    assert equal(unseen, whole), "looking changes nothing"
+    assert sides == [16] * 6 + [32] * 3
+
+
+def test_the_time_left_is_said_once_if_it_is_long(monkeypatch):
+    clock = iter(float(second) for second in range(0, 1000, 2))
+    monkeypatch.setattr(train.time, "perf_counter", lambda: next(clock) * 5)
+    said = []
+    pace = train.Pace(200, "pretraining", said.append)
+    for _ in range(50):
+        pace.step()
+    assert said == ["pretraining: about 3 minutes left at this pace (1.00 s a step)"]
+    pace = train.Pace(20, "pretraining", said.append)
+    for _ in range(20):
+        pace.step()
+    assert len(said) == 1, "seconds are not worth a line"
 
 
 def test_classifier_with_dropout_resumes_to_the_same_weights(digits, tmp_path, monkeypatch):

@@ -1,0 +1,93 @@
+"""What the lab's four CIFAR-10 runs amount to: each proved by a few steps here, its whole cost counted.
+
+Reads the runs' parameters from notebooks/profiles/original.yaml, trains each for a few real steps
+(pretraining, then the head) on real images at the run's own batch size, and prints for each its
+network's size, the FLOPs of the whole pretraining, the measured seconds a step and what the whole
+would take at that pace here.
+
+LAB_DATA=… python bench/original_cifar10.py [--steps 3] [--only RUN …] [--weights FILE_OR_none] [--save]
+ImageNet weights are taken if they are there; --weights none trains from random numbers.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from pathlib import Path
+
+import torch
+import yaml
+from tqdm import tqdm
+
+from lib import data, flops, records, train
+from lib.augment import Views
+from lib.models import Classifier, SimCLR, freeze_encoder
+from lib.settings import Settings
+
+PROFILE = records.ROOT / "notebooks" / "profiles" / "original.yaml"
+
+
+def few_steps(asked: dict, images: data.Dataset, steps: int, weights: str) -> dict:
+    """Train ``steps`` batches of pretraining and of the head; what the whole run amounts to."""
+    torch.manual_seed(0)
+    model = SimCLR(asked["encoder"], tuple(asked["projection"]), images.image_shape, weights)
+    views, batch = Views(asked["views"]), asked["batch_size"]
+    seconds: list[float] = []
+
+    class Timed(train.Pace):
+        def step(self):
+            seconds.append(time.perf_counter())
+
+    train.Pace = Timed
+    chosen = images.train_images[: batch * steps]
+    start = time.perf_counter()
+    losses = [e["loss"] for e in train.pretrain(model, chosen, views, Settings(1, batch), asked["temperature"])]
+    each = [b - a for a, b in zip([start, *seconds], seconds, strict=False)]
+    classifier = freeze_encoder(Classifier(model.encoder, images.image_shape, hidden=tuple(asked["classifier_hidden"])))
+    settings = Settings(2, min(asked["classifier_batch_size"], len(chosen)))
+    head = train.train_classifier(classifier, chosen, images.train_labels[: len(chosen)], views.plain, settings)
+    used = len(images.train_images) // asked["chunk_count"] * len(asked["unlabelled_chunks"])
+    whole = Settings(asked["epochs"], batch)
+    return {
+        "encoder": asked["encoder"],
+        "batch_size": batch,
+        "weights": weights,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "steps": steps,
+        "loss": losses[-1],
+        "head_losses": [e["loss"] for e in head],
+        "step_flops": flops.pretraining_flops(model, images.image_shape, batch, Settings(1, batch)),
+        "pretraining_flops": flops.pretraining_flops(model, images.image_shape, used, whole),
+        "seconds_a_step": statistics.median(each[1:] or each),
+        "total_steps": -(-used // batch) * asked["epochs"],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--only", nargs="*")
+    parser.add_argument("--weights", default="none")
+    parser.add_argument("--save", action="store_true", help="write bench/results/original_cifar10.json")
+    options = parser.parse_args()
+    train.tqdm = lambda **kwargs: tqdm(disable=True, **kwargs)
+    images = data.load("cifar10")
+    runs = {n: r for n, r in yaml.safe_load(PROFILE.read_text())["runs"].items() if r["notebook"] == "cifar10"}
+    measured = {}
+    for name in options.only or runs:
+        result = few_steps(runs[name]["parameters"], images, options.steps, options.weights)
+        measured[name] = result
+        hours = result["seconds_a_step"] * result["total_steps"] / 3600
+        print(
+            f"{name:18} {result['parameters'] / 1e6:5.1f} M weights {result['pretraining_flops'] / 1e12:7,.0f} TFLOP "
+            f"{result['seconds_a_step']:6.1f} s a step, {hours:5.1f} h for {result['total_steps']:,} steps here",
+            flush=True,
+        )
+    if options.save:
+        target = Path(__file__).parent / "results" / "original_cifar10.json"
+        record = {"runs": measured, "dataset": images.describe(), "environment": records.environment()}
+        target.write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
