@@ -10,21 +10,13 @@ from markupsafe import Markup, escape
 from lib import style
 from lib.findings import clustering_name
 from lib.report import Report
-from lib.values import Value, derive, digest
+from lib.values import Value, digest
 
 
 def appendix(report: Report, records: Sequence[Value], folder: Path) -> None:
     """For the grader: machine, versions, seeds, data, times and commands, the records' hashes, each number's source."""
-    environment = records[0]["environment"]
-    packages = [Markup(f"{escape(name)} ") + report.value(number) for name, number in environment["packages"].items()]
     report.section("environment", 3, "appendix-environment")
-    report.text(
-        "environment.text",
-        **{name: report.value(environment[name]) for name in ("python", "system", "processor", "device", "commit")},
-        cores=report.count(environment["cores"]),
-        threads=report.count(environment["threads"]),
-        packages=report.words.list(packages),
-    )
+    _environments(report, records)
     report.text("environment.commands", profile=records[0]["profile"].content)
     report.section("records", 3, "appendix-records")
     report.text("records.text")
@@ -36,9 +28,7 @@ def appendix(report: Report, records: Sequence[Value], folder: Path) -> None:
                 say("table.seed"): report.value(r["parameters"]["seed"]),
                 say("table.images"): style.title(r["dataset"].content),
                 say("table.data_source"): say.or_as_is("data_source", r["dataset"]["source"].content),
-                say("table.finished"): report.value(
-                    derive(lambda time: time.replace("T", "\N{NO-BREAK SPACE}")[:16], r["finished"])
-                ),
+                say("table.finished"): report.time(r["finished"]),
                 say("table.digest"): _hash(report, digest(r, folder)),
             }
             for r in records
@@ -61,6 +51,25 @@ def appendix(report: Report, records: Sequence[Value], folder: Path) -> None:
     report.section("sources", 3, "appendix-sources")
     report.text("sources.text")
     report.sources_table()
+
+
+def _environments(report: Report, records: Sequence[Value]) -> None:
+    """Machine and versions, once for all runs that had the same."""
+    alike: list[list[Value]] = []
+    for record in records:
+        same = [runs for runs in alike if runs[0]["environment"].content == record["environment"].content]
+        same[0].append(record) if same else alike.append([record])
+    for runs in alike:
+        had = runs[0]["environment"]
+        packages = [Markup(f"{escape(name)} ") + report.value(number) for name, number in had["packages"].items()]
+        report.text(
+            "environment.text",
+            runs=report.words.list([r["name"].content for r in runs]),
+            **{name: report.value(had[name]) for name in ("python", "system", "processor", "device", "commit")},
+            cores=report.count(had["cores"]),
+            threads=report.count(had["threads"]),
+            packages=report.words.list(packages),
+        )
 
 
 def _hash(report: Report, code: Value) -> Markup:

@@ -36,7 +36,8 @@ class _Renderer(IPythonRenderer):
     """Formulas as MathML, which browsers set themselves: no script, no font from elsewhere."""
 
     def block_math(self, body: str) -> str:
-        return convert(body.strip(), display="block")
+        # a long formula scrolls on a narrow screen, by keyboard too
+        return convert(body.strip(), display="block").replace("<math ", '<math tabindex="0" ', 1)
 
     def inline_math(self, body: str) -> str:
         return convert(body.strip())
@@ -63,6 +64,8 @@ class ReportExporter(HTMLExporter):
         soup.html["lang"] = say.html
         for summary in soup.select("details.code > summary"):
             summary.string = say("label.code")
+        for block in soup.find_all("pre"):
+            block["tabindex"] = "0"
         soup.find("a", class_="skip").string = say("label.skip")
         if cover:
             names = [cover.h1.get_text(), *(c.get_text() for c in cover.select("tr:first-child td"))]

@@ -90,7 +90,7 @@ def accuracies(report: Report, images: Images, claims: Value) -> None:
                 report.number(each(seeds, "seconds", entry["history"].content), digits=1, unit=" s"),
             ))  # fmt: skip
     for recipe in recipes(claims, images):
-        times = [report.number(recipe[k], digits=1, unit=" s") if k in recipe else NONE
+        times = [report.number(recipe[k], digits=2, unit=" s") if k in recipe else NONE
                  for k in ("pretraining_seconds", "classifier_seconds")]  # fmt: skip
         name = say("table.original_lab")
         if "encoder" in recipe:
@@ -162,10 +162,10 @@ def features(report: Report, images: Images) -> None:
     if "neighbours" in results:
         report.text("neighbours.text", anchor=f"neighbours-{images.name}")
         _show(report, images, "neighbours", plots.neighbours(images.first.content, report.figure_words))
-    if "map" in results:
+    if "map_method" in results:
         report.text("feature_map.text", anchor=f"feature_map-{images.name}")
-        drawn = plots.feature_map(images.first.content, report.figure_words)
-        _show(report, images, "feature_map", drawn, method=report.value(results["map"]["method"]))
+        drawn = plots.maps(images.first.content, report.figure_words)
+        _show(report, images, "feature_map", drawn, method=report.value(results["map_method"]))
 
 
 def clustering(report: Report, record: Value) -> None:
@@ -254,23 +254,24 @@ def _labels(report: Report, images: Images, claims: Value) -> list[str]:
     points, main, train = [], images.main, images.first["dataset"]["train"]
     for i, entry in enumerate(main[0]["results"]["classifiers"]):
         ours = each(main, "results", "classifiers", i, "test_accuracy")
-        point = report.words(
+        reached = report.words(
             "conclusions.accuracy",
             name=images.title,
             labels=report.count(entry["labels"]),
             share=report.percent(derive(lambda n, all: n / all, entry["labels"], train), 0),
             accuracy=report.percent(ours),
         )
+        compared = ""
         theirs = [r["test_accuracy"] for r in recipes(claims, images) if r["labels"].content == entry["labels"].content]
         if theirs:
             theirs = max(theirs, key=lambda share: share.content)
             difference = [derive(lambda a, b: a - b, accuracy, theirs) for accuracy in ours]
-            point += " " + report.words(
+            compared = report.words(
                 "conclusions.difference",
                 theirs=report.percent(theirs, _decimals(theirs)),
                 difference=report.number(difference, 100),
             )
-        points.append(point + copy_note(report, images))
+        points.append(report.words.join([reached, compared, copy_note(report, images)]))
     if not images.comparable:
         points.append(report.words("conclusions.sample", name=images.title))
     return points

@@ -144,16 +144,6 @@ def mistakes(record: dict[str, Any], say: Words = ENGLISH) -> Figure:
     return image_grid(picture(record, "mistakes"), record["dataset"], titles, columns=6, say=say)
 
 
-def feature_map(record: dict[str, Any], say: Words = ENGLISH) -> Figure:
-    """Test images as dots where the map of their features puts them, a colour and a marker for each class."""
-    kept, names = record["results"]["map"], classes(record["dataset"], say)
-    drawn, ((axis,),) = figure(6.2, 4.4)
-    _dots(axis, kept["points"], kept["labels"], names)
-    axis.set(xticks=[], yticks=[], aspect="equal")
-    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2, title=say("plot.class"))
-    return name_data(drawn, record["dataset"], say)
-
-
 def _dots(axis: Any, points: Sequence[Sequence[float]], labels: Sequence[int], names: Sequence[str]) -> None:
     """Points (N, 2), a colour and a marker for each class."""
     points, labels = np.array(points), np.array(labels)
@@ -163,13 +153,18 @@ def _dots(axis: Any, points: Sequence[Sequence[float]], labels: Sequence[int], n
 
 
 def maps(record: dict[str, Any], say: Words = ENGLISH) -> Figure:
-    """Test images as dots in two dimensions, a panel for each kind of input."""
+    """Test images as dots in two dimensions, a panel for each kind of input.
+
+    The axes are principal components unless ``map_method`` names a method whose axes mean nothing.
+    """
     results, names = record["results"], classes(record["dataset"], say)
+    axes_names = {} if "map_method" in results else {
+        "xlabel": say("plot.first_component"), "ylabel": say("plot.second_component")
+    }  # fmt: skip
     drawn, (axes,) = figure(7.6, 3.4, 1, len(results["maps"]))
     for axis, (name, points) in zip(axes, results["maps"].items(), strict=True):
         _dots(axis, points, results["map_labels"], names)
-        axis.set(title=say.or_as_is("input", name), xticks=[], yticks=[],
-                 xlabel=say("plot.first_component"), ylabel=say("plot.second_component"))  # fmt: skip
+        axis.set(title=say.or_as_is("input", name), xticks=[], yticks=[], **axes_names)
     axes[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2, title=say("plot.class"))
     return name_data(drawn, record["dataset"], say)
 

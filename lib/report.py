@@ -72,6 +72,10 @@ class Report:
         shown = self.words.or_as_is(prefix, content)
         return self._sourced(shown, [given], "sourced name") if re.search(r"\d", shown) else escape(shown)
 
+    def time(self, given: Value) -> Markup:
+        """A moment, to the minute, in the time zone it was recorded in."""
+        return self._sourced(given.content.replace("T", " ")[:16], [given])
+
     # Pieces
 
     def section(self, key: str, level: int = 2, anchor: str = "", appendix: bool = False, **given: Any) -> None:
@@ -114,7 +118,7 @@ class Report:
         paths = {name: path for name, path in paths.items() if path.exists()}
         if not paths:
             return
-        display(Markdown(" ".join(self.words(f"diagrams.{name}.text", **given) for name in paths)))
+        display(Markdown(self.words.join([self.words(f"diagrams.{name}.text", **given) for name in paths])))
         pieces = ""
         for name, path in paths.items():
             svg = path.read_text(encoding="utf-8")

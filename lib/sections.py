@@ -13,9 +13,9 @@ from lib.values import Value, by_run, derive
 
 # Settings of a run in the report's order, a row each, with a word in ``settings`` of the text files; those
 # of the second line are the classifier's alone.
-SETTINGS = ("encoder", "projection", "views", "temperature", "epochs", "batch_size", "optimizer", "learning_rate",
-            "weight_decay", "schedule", "hidden", "dropout", "feature_layers", "test_views",
-            "test_view_count")  # fmt: skip
+SETTINGS = ("encoder", "weights", "projection", "views", "small_crops", "temperature", "epochs", "batch_size",
+            "optimizer", "learning_rate", "weight_decay", "schedule", "probe_images", "hidden", "dropout",
+            "feature_layers", "test_views", "test_view_count")  # fmt: skip
 CLASSIFIER_ONLY = ("feature_layers", "test_views", "test_view_count")
 
 
@@ -80,7 +80,7 @@ def data_note(report: Report, dataset: Value, key: str = "cover.data") -> str:
         source=source,
     )
     kind = style.standing(dataset.content)
-    return note if kind == "genuine" else note + " " + report.words(f"cover.{kind}")
+    return note if kind == "genuine" else report.words.join([note, report.words(f"cover.{kind}")])
 
 
 def cover(report: Report, images: Sequence[Images], records: Sequence[Value], fields: dict[str, str]) -> None:

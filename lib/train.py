@@ -71,7 +71,9 @@ class Pace:
         elif self.taken == self.WARM_UP + self.LOOK:
             pace = (time.perf_counter() - self.start) / self.LOOK
             if pace * self.left > self.WORTH_SAYING:
-                self.say(f"{self.name}: about {pace * self.left / 60:.0f} minutes left at this pace ({pace:.2f} s a step)")
+                self.say(
+                    f"{self.name}: about {pace * self.left / 60:.0f} minutes left at this pace ({pace:.2f} s a step)"
+                )
 
 
 def pretrain(

@@ -5,7 +5,7 @@ A key names its place in the file: ``words("cover.student")``. Texts are Jinja t
 every number of the report comes from a record (``lib.values``).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -63,7 +63,11 @@ class Words:
         key = f"{prefix}.{name}"
         return self.texts[key].strip() if key in self.texts else str(name)
 
-    def list(self, parts: list[Any]) -> Markup:
+    def join(self, sentences: Sequence[str]) -> Markup:
+        """Sentences one after the other; Chinese ones need no space between."""
+        return Markup("" if self.chinese else " ").join(sentence for sentence in sentences if sentence)
+
+    def list(self, parts: Sequence[Any]) -> Markup:
         """``a, b and c``, as the language writes it."""
         marks = [f"\x00{i}\x00" for i in range(len(parts))]  # Babel joins plain text only
         joined = format_list(marks, locale=self.locale) if parts else ""

@@ -94,7 +94,7 @@ def test_nothing_imports_against_the_flow():
         "settings",
     ]
     order += ["checkpoint", "train", "words", "parameters"]
-    order += ["records", "evaluate", "cluster", "plots", "values", "report", "sections", "findings"]
+    order += ["records", "evaluate", "cluster", "style", "plots", "values", "report", "sections", "findings"]
     order += ["appendix", "export", "pdf"]
     assert {p.stem for p in (ROOT / "lib").glob("*.py")} == {*order, "__init__"}
     for place, module in enumerate(order):
