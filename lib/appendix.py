@@ -74,7 +74,7 @@ def _environments(report: Report, records: Sequence[Value]) -> None:
 
 def _hash(report: Report, code: Value) -> Markup:
     """A hash that may be broken into lines."""
-    return report.value(code).replace(code.content, Markup("<wbr>").join(textwrap.wrap(code.content, 16)))
+    return report.value(code).replace(code.content, Markup("<wbr>").join(textwrap.wrap(code.content, 32)))
 
 
 def _phase(report: Report, record: Value, phase: str) -> Any:

@@ -4,6 +4,7 @@ Each takes the words of a language, English if none are given; how they look is 
 """
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -139,7 +140,7 @@ def mistakes(record: dict[str, Any], say: Words = ENGLISH) -> Figure:
     """The most confident wrong predictions of the first classifier, as pictures."""
     names = classes(record["dataset"], say)
     titles = [
-        f"{names[m['label']]} → {names[m['predicted']]}\n{m['probability']:.0%}" for m in record["results"]["mistakes"]
+        f"{names[m['label']]} →\n{names[m['predicted']]} {m['probability']:.0%}" for m in record["results"]["mistakes"]
     ]
     return image_grid(picture(record, "mistakes"), record["dataset"], titles, columns=6, say=say)
 
@@ -191,17 +192,17 @@ def comparison(record: dict[str, Any], say: Words = ENGLISH) -> Figure:
         fontsize=8,
         va="bottom",
     )
-    axis.set_xticks(place, [clustering_name(r, say, "\n") for r in rows], fontsize=8)
+    axis.set_xticks(place, [textwrap.fill(clustering_name(r, say), 12) for r in rows], fontsize=8)
     axis.set(ylabel=say("plot.right_class"), ylim=(0, 112))
     axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
     return name_data(drawn, record["dataset"], say)
 
 
-def clustering_name(row: dict[str, Any], say: Words, between: str = ", ") -> str:
+def clustering_name(row: dict[str, Any], say: Words) -> str:
     """A clustering's method and its input in a language: ``k-means, 50 principal components``."""
     count, _, rest = row["input"].partition(" ")
     given = say.plain(f"input.{rest}", count=count) if count.isdigit() else say.or_as_is("input", row["input"])
-    return f"{say.or_as_is('method', row['method'])}{between}{given}"
+    return f"{say.or_as_is('method', row['method'])}, {given}"
 
 
 def clustering_time(record: dict[str, Any], say: Words = ENGLISH) -> Figure:

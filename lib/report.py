@@ -151,11 +151,13 @@ class Report:
             first, *others = row.values()
             body += "<tr>" + _cell("th", first, numeric[0], ' scope="row"')
             body += "".join(_cell("td", cell, n) for cell, n in zip(others, numeric[1:], strict=True)) + "</tr>"
+        # the caption stays while the table scrolls, so it is no <caption>
         display(
             HTML(
-                f'<div class="scroll" id="{anchor}" tabindex="0" role="region" aria-labelledby="{anchor}-caption">'
-                f'<table><caption id="{anchor}-caption">{caption}</caption>'
-                f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+                f'<figure id="{anchor}" class="table"><figcaption id="{anchor}-caption">{caption}</figcaption>'
+                f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{anchor}-caption">'
+                f'<table aria-labelledby="{anchor}-caption"><thead><tr>{head}</tr></thead>'
+                f"<tbody>{body}</tbody></table></div></figure>"
             )
         )
 

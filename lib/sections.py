@@ -144,5 +144,6 @@ def settings(report: Report, images: Images) -> None:
                 name = key if key in CLASSIFIER_ONLY and part == "classifier" else name
                 shown = name in asked and not (key in CLASSIFIER_ONLY and part == "pretraining")
                 row[column] = report.value(asked[name]) if shown else ""
-        rows.append(row)
+        if any(list(row.values())[1:]):
+            rows.append(row)
     report.table(rows, "settings", f"settings-{images.name}", name=images.title)

@@ -52,10 +52,10 @@ def test_figures_and_tables_are_numbered_and_escaped(own, pieces):
     assert figure.figcaption.get_text().startswith("Figure 1. loss")
     assert second.figure["id"] == "figure-second"
     assert second.figcaption.get_text() == 'Figure 2. loss < 1 & "more" <2>'
-    assert table.caption.get_text().startswith("Table 1. loss")
+    assert table.figcaption.get_text().startswith("Table 1. loss")
     assert [cell.get("class") for cell in table.tbody.find_all(["th", "td"])] == [None, ["number"]]
     assert table.tbody.th.get_text() == "a<b"
-    assert table.find(role="region")["aria-labelledby"] == table.caption["id"]
+    assert table.find(role="region")["aria-labelledby"] == table.figcaption["id"]
 
 
 def test_headings_count_by_level_and_the_appendix_has_letters(own, pieces):
