@@ -85,15 +85,19 @@ def data_note(report: Report, dataset: Value, key: str = "cover.data") -> str:
 
 def cover(report: Report, images: Sequence[Images], records: Sequence[Value], fields: dict[str, str]) -> None:
     """The first page; ``fields`` are the student's."""
-    shown = [*(group.first for group in images), *records]
-    datasets = {r["dataset"]["name"].content: r["dataset"] for r in shown}.values()
+    datasets: dict[str, Value] = {}
+    for record in [*(group.first for group in images), *records]:
+        datasets.setdefault(record["dataset"]["name"].content, record["dataset"])
     fields = fields | {"course": fields["course"] or report.words("cover.default_course"),
                        "date": report.words.date(fields["date"])}  # fmt: skip
     report.cover(
         report.words("cover.heading", names=report.words.list([group.title for group in images])),
         report.words("cover.subtitle", profile=records[0]["profile"].content),
         fields,
-        [(data_note(report, data), "" if style.standing(data.content) == "genuine" else "warn") for data in datasets],
+        [
+            (data_note(report, data), "" if style.standing(data.content) == "genuine" else "warn")
+            for data in datasets.values()
+        ],
     )
 
 

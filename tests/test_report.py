@@ -196,30 +196,26 @@ def test_names_literature_and_formulas_need_no_record(tmp_path, text):
     assert exported(notebook(tmp_path, nbf.new_markdown_cell(text)))
 
 
-def blocks(language):
-    """The code blocks of one language in the README's part about sections and runs of one's own."""
-    part = (
-        (ROOT / "README.md")
-        .read_text(encoding="utf-8")
-        .split("## A section or a run of your own\n")[1]
-        .split("\n## ")[0]
-    )
-    assert len(part.strip().splitlines()) <= 30
-    return re.findall(rf"```{language}\n(.*?)```", part, re.S)
+def readme():
+    """The pieces of code in the README's part about a section or a run of one's own."""
+    part = (ROOT / "README.md").read_text(encoding="utf-8").split("## A section or a run of your own\n")[1]
+    part = part.split("\n## ")[0]
+    assert len(part.strip().splitlines()) <= 10
+    return re.findall(r"`(mine: .*?|report\.section.*?|  \w+: \{notebook.*?)`", part)
 
 
 def test_a_section_of_ones_own_as_the_readme_has_it(tmp_path, monkeypatch):
-    texts, (own,) = blocks("yaml")[:2], blocks("python")
+    *texts, cell, _ = readme()
     folder = tmp_path / "text"
     folder.mkdir()
     for language, more in zip(("en", "zh"), texts, strict=True):
         source = (words.TEXTS / f"{language}.yaml").read_text(encoding="utf-8")
-        (folder / f"{language}.yaml").write_text(f"{source}\n{more}", encoding="utf-8")
+        (folder / f"{language}.yaml").write_text(f"{source}\n{more}\n", encoding="utf-8")
     node = nbf.reads((ROOT / "notebooks/report.ipynb").read_text(encoding="utf-8"))
     node.cells[1].source = f"from lib import words\nwords.TEXTS = __import__('pathlib').Path({str(folder)!r})\n" + (
         node.cells[1].source
     )
-    node.cells.insert(-1, nbf.new_code_cell(own))
+    node.cells.insert(-1, nbf.new_code_cell(cell))
     path = tmp_path / "own.ipynb"
     path.write_text(nbf.writes(node), encoding="utf-8")
     parameters = {"runs": str(ROOT / "figures/records"), "profile": "quick", "language": "zh"}
@@ -236,7 +232,7 @@ def test_a_run_of_ones_own_as_the_readme_has_it(tmp_path):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, tmp_path / name)
     profile = tmp_path / "notebooks/profiles/quick.yaml"
-    profile.write_text(profile.read_text(encoding="utf-8") + blocks("yaml")[2], encoding="utf-8")
+    profile.write_text(profile.read_text(encoding="utf-8") + readme()[-1] + "\n", encoding="utf-8")
     plan = [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "2", "--config", "profile=quick"]
     run = subprocess.run(plan, cwd=tmp_path, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
