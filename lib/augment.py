@@ -30,7 +30,18 @@ VIEWS: dict[str, tuple[tuple[Operation, ...], tuple[float, ...], tuple[float, ..
         (0.4914, 0.4822, 0.4465),
         (0.2470, 0.2435, 0.2616),
     ),
-    # The improved recipe. Pretraining: what a pen may do to a digit, and no mirroring. The head sees
+    # For the head and the test, where the thing in the picture should stay whole.
+    "gentle_cifar10": (
+        (ResizedCrop((0.5, 1.0)), HorizontalFlip(0.5), ColourJitter(0.2, 0.2, 0.2, 0.05, p=0.8), RandomGreyscale(0.05)),
+        (0.4914, 0.4822, 0.4465),
+        (0.2470, 0.2435, 0.2616),
+    ),
+    "slight_cifar10": (
+        (ResizedCrop((0.7, 1.0)), HorizontalFlip(0.5)),
+        (0.4914, 0.4822, 0.4465),
+        (0.2470, 0.2435, 0.2616),
+    ),
+    # The improved recipe for digits. Pretraining: what a pen may do to a digit, and no mirroring. The head sees
     # gentler ones; the test averages over slight ones.
     "strong_mnist": ((Warp(25, 0.1, (0.8, 1.2), 10, alpha=20, sigma=4),), (0.1307,), (0.3081,)),
     "gentle_mnist": ((Warp(10, 0.07, (0.9, 1.1), 7, alpha=15, sigma=4),), (0.1307,), (0.3081,)),

@@ -31,7 +31,9 @@ def load_run(folder: str | Path) -> tuple[dict[str, Any], SimCLR]:
             f"{weights} is missing: the run's record is there, its weights are not. Run it again."
         )
     wanted = record["parameters"]
-    model = SimCLR(wanted["encoder"], tuple(wanted["projection"]), tuple(record["dataset"]["shape"]))
+    norm = wanted.get("projection_batch_norm", False)  # records from before there was a choice have none
+    shape = tuple(record["dataset"]["shape"])
+    model = SimCLR(wanted["encoder"], tuple(wanted["projection"]), shape, batch_norm=norm)
     model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
     return record, model.eval()
 

@@ -85,7 +85,9 @@ class SimCLRParameters(RunParameters):
 
     encoder: Literal[tuple(ENCODERS)]
     weights: str
+    whiten_stem: bool
     projection: Annotated[Width, Field(min_length=1)]
+    projection_batch_norm: bool
     views: Literal[tuple(VIEWS)]
     temperature: Annotated[float, Field(gt=0, le=10)]
     epochs: Positive
@@ -100,6 +102,8 @@ class SimCLRParameters(RunParameters):
     feature_layers: list[str]
     classifier_hidden: Width
     classifier_dropout: Annotated[float, Field(ge=0, lt=1)]
+    classifier_batch_norm: bool
+    classifier_label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     classifier_views: Literal[("plain", *VIEWS)]
     classifier_epochs: Positive
     classifier_batch_size: Positive
@@ -118,6 +122,9 @@ class SimCLRParameters(RunParameters):
             raise ValueError(f"small_crops needs an encoder that takes any size; {self.encoder} takes one only")
         if self.small_crops and not any(isinstance(o, ResizedCrop) for o in VIEWS[self.views][0]):
             raise ValueError(f"small_crops needs views with a resized crop; {self.views} has none")
+        if self.whiten_stem and not spec.whitens:
+            able = ", ".join(name for name, other in ENCODERS.items() if other.whitens)
+            raise ValueError(f"whiten_stem is for {able}; {self.encoder} has no stem of that kind")
         return self
 
     @property

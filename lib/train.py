@@ -131,6 +131,7 @@ def train_classifier(
     settings: Settings,
     checkpoint: str | Path | None = None,
     name: str = "classifier",
+    label_smoothing: float = 0.0,
 ) -> History:
     """Train the classification head, and the encoder too unless it is frozen, with cross-entropy.
 
@@ -141,6 +142,7 @@ def train_classifier(
         model: trained in place, moved to the device chosen.
         images, labels: uint8 (N, C, H, W) and int64 (N,) below the head's number of classes.
         views, settings, checkpoint, name: as for ``pretrain``.
+        label_smoothing: share of the target that is spread over all classes (Szegedy et al. 2016).
     Raises:
         ValueError: counts that differ, labels out of range, fewer images than one batch.
         TrainingDiverged: as ``pretrain``.
@@ -160,9 +162,10 @@ def train_classifier(
     def batch_loss(rows: Tensor, generator: torch.Generator, epoch: int) -> tuple[Tensor, dict]:
         features = fixed[rows] if fixed is not None else model.features(views(images[rows], generator))
         logits = model.head(features)
-        return F.cross_entropy(logits, labels[rows]), {"accuracy": (logits.argmax(1) == labels[rows]).float().mean()}
+        loss = F.cross_entropy(logits, labels[rows], label_smoothing=label_smoothing)
+        return loss, {"accuracy": (logits.argmax(1) == labels[rows]).float().mean()}
 
-    identity = {"views": repr(views), "labels": _digest(labels)}
+    identity = {"views": repr(views), "labels": _digest(labels), "label_smoothing": label_smoothing}
     if model.encoder_frozen:
         identity["encoder"] = _digest(*model.encoder.state_dict().values())
     return _fit(model, batch_loss, images, settings, identity, checkpoint, name)
