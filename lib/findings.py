@@ -23,6 +23,8 @@ def _seeds(report: Report, seeds: Sequence[Value]) -> str:
 
 def pretraining(report: Report, images: Images) -> None:
     """The loss of each run on these images: where it began, where it ended, and whether it still fell."""
+    if copy_note(report, images):
+        report.text("data.copy")
     for run, seeds in images.runs.items():
         epochs = [r["history"]["pretraining"] for r in seeds]
         batch = seeds[0]["parameters"]["batch_size"]
