@@ -70,7 +70,7 @@ def pretraining(records: Sequence[dict[str, Any]], say: Words = ENGLISH) -> Figu
         )
         axes[1].set(ylabel=say("plot.held_out"), ylim=(0, None))
     for axis in axes:
-        axis.set(xlabel=say("plot.epoch"), xlim=(0.5, None))
+        axis.set(xlabel=say("plot.epoch"), xlim=(0.5, len(records[0]["history"]["pretraining"]) + 0.5))
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.legend()
     return name_data(drawn, records[0]["dataset"], say)
@@ -210,12 +210,11 @@ def clustering_time(record: dict[str, Any], say: Words = ENGLISH) -> Figure:
     drawn, ((axis,),) = figure(6.2, 3.4)
     rows, reference = record["results"]["clusterings"], record["results"]["simclr"]
     for i, row in enumerate(rows):
-        marker = "o" if row["method"] == "k-means" else "s"
         axis.scatter(
             row["seconds"],
             100 * row["majority"],
             color=PALETTE[i % 10],
-            marker=marker,
+            marker="o^vsDP"[i % 6],
             label=clustering_name(row, say),
         )
     axis.scatter(

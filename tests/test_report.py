@@ -188,6 +188,15 @@ def test_a_report_that_must_not_be_handed_in_is_not_written(tmp_path, text, comp
     assert not (tmp_path / "r.html").exists()
 
 
+def test_make_report_stops_there_with_the_reason(tmp_path):
+    path = notebook(tmp_path, nbf.new_markdown_cell("We reach 97.3 % at once."))
+    words_ = [sys.executable, "-m", "lib.export", str(path), str(tmp_path / "r.html")]
+    run = subprocess.run(words_, cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 1
+    assert run.stderr.startswith("numbers that are from no record: 97.3")
+    assert "Traceback" not in run.stderr
+
+
 @pytest.mark.parametrize(
     "text",
     ["CIFAR-10 and ResNet-18, `mnist-seed0`", "<cite>Chen 2020, arXiv:2002.05709</cite>", "$2N - 2$", "t-SNE, NT-Xent"],
