@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from lib.records import RecordError, load
+from lib.records import RecordError, find_all, load
 
 
 class Source(NamedTuple):
@@ -72,13 +72,7 @@ def load_all(folder: str | Path) -> list[Value]:
     Raises:
         RecordError: there is none, or a file is no record.
     """
-    folder = Path(folder)
-    paths = sorted(folder.glob("**/record.json"))
-    if not paths:
-        raise RecordError(
-            f"no record.json below {folder}: run `make report` first, or name the folder of a profile's runs."
-        )
-    return [Value(load(path), (Source(path.relative_to(folder).as_posix(), "", None),)) for path in paths]
+    return [Value(load(path), (Source(path.relative_to(folder).as_posix(), "", None),)) for path in find_all(folder)]
 
 
 def load_yaml(path: str | Path) -> Value:
