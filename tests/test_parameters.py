@@ -42,10 +42,11 @@ def test_profiles_hold_parameters_that_exist(profile):
         assert run.get("after") in (None, *runs)
 
 
-def test_the_notebooks_defaults_are_the_profile_original():
+@pytest.mark.parametrize(("notebook", "run"), [("mnist", "mnist"), ("cifar10", "cifar10-resnet18")])
+def test_the_notebooks_defaults_are_the_profile_original(notebook, run):
     """So that a student's edit of the cell is seen here before a report calls it the original lab's."""
-    profile = yaml.safe_load((ROOT / "notebooks/profiles/original.yaml").read_text())["runs"]["mnist"]["parameters"]
-    assert defaults("mnist") | profile == defaults("mnist")
+    profile = yaml.safe_load((ROOT / "notebooks/profiles/original.yaml").read_text())["runs"][run]["parameters"]
+    assert defaults(notebook) | profile == defaults(notebook)
     assert set(SimCLRParameters.model_fields) - set(profile) == {"profile", "run", "runs", "seed"}
 
 
@@ -73,14 +74,30 @@ def test_the_original_is_the_labs():
     )
 
 
+def test_the_originals_cifar_runs_are_the_labs():
+    runs = yaml.safe_load((ROOT / "notebooks/profiles/original.yaml").read_text())["runs"]
+    asked = {name: run["parameters"] for name, run in runs.items() if run["notebook"] == "cifar10"}
+    assert [(a["encoder"], a["batch_size"], a["epochs"], a["classifier_epochs"]) for a in asked.values()] == [
+        ("resnet18", 128, 10, 30),
+        ("resnet18", 512, 10, 50),
+        ("resnet34", 512, 10, 50),
+        ("resnet50", 128, 10, 30),
+    ]
+    for parameters in asked.values():
+        assert (parameters["chunk_count"], parameters["unlabelled_chunks"]) == (5, [1, 2, 3, 4])
+        assert (parameters["labelled_chunks"], parameters["weights"]) == ([[1, 2]], "imagenet")
+
+
 def test_cover_data_may_be_numbers_and_dates():
     cover = ReportParameters.checked(defaults("report") | {"number": 20210001, "date": date(2026, 11, 24)})
     assert (cover.number, cover.date) == ("20210001", "2026-11-24")
 
 
 def test_improved_differs_from_original_in_recipe_only():
-    improved = yaml.safe_load((ROOT / "notebooks/profiles/improved.yaml").read_text())["runs"]["mnist"]["parameters"]
-    assert not {"encoder", "dataset", "chunk_count", "unlabelled_chunks", "labelled_chunks"} & set(improved)
+    runs = yaml.safe_load((ROOT / "notebooks/profiles/improved.yaml").read_text())["runs"]
+    data = {"dataset", "chunk_count", "unlabelled_chunks", "labelled_chunks"}
+    assert not data & set(runs["cifar10"]["parameters"])
+    assert not (data | {"encoder"}) & set(runs["mnist"]["parameters"])
 
 
 @pytest.mark.parametrize(
@@ -101,6 +118,7 @@ def test_improved_differs_from_original_in_recipe_only():
         ("small_crops", [[3, 16]], "needs an encoder that takes any size; small_cnn takes one only"),
         ("small_crops", [[3]], "small_crops.0 = .* at least 2 items"),
         ("probe_images", -1, "greater than or equal to 0"),
+        ("whiten_stem", True, "whiten_stem is for fast_resnet; small_cnn has no stem"),
     ],
 )
 def test_refusals_say_what_would_be_right(name, value, message):
