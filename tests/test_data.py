@@ -189,6 +189,16 @@ def test_classes_must_agree(class_folders):
         load(str(class_folders))
 
 
+def test_more_classes_than_the_lab_has_are_refused(class_folders):
+    for part in ("train", "test"):
+        for i in range(9):
+            shutil.copytree(class_folders / part / "cat", class_folders / part / f"z{i}")
+    with pytest.raises(
+        DataError, match=r"pets holds 11 classes .*labels up to 10; the lab has 10 at most, labels 0 to 9"
+    ):
+        load(str(class_folders))
+
+
 def test_unknown_names_and_places(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="no data set named 'mnits'"):
         load("mnits")

@@ -4,13 +4,15 @@ import copy
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torchvision.models import resnet
 
 from lib import models
 from lib.augment import Views
-from lib.models import Classifier, SimCLR, freeze_encoder
-from lib.train import Settings, train_classifier
+from lib.flops import forward_flops
+from lib.models import Classifier, SimCLR, freeze_encoder, whiten
+from lib.train import Settings, pretrain, train_classifier
 
 
 def count(module: nn.Module) -> int:
@@ -37,6 +39,60 @@ def test_resnets_are_torchvisions_with_the_labs_changes(name, width):
     assert (h.shape, z.shape) == ((2, width), (2, 128))
     maps = torch.nn.Sequential(model.encoder.conv1, model.encoder.layer1)(torch.randn(1, 3, 32, 32))
     assert maps.shape[-2:] == (32, 32), "the first stage keeps the full resolution"
+
+
+def test_fast_resnets_shapes_counts_and_work():
+    model = SimCLR("fast_resnet", (256, 128))
+    encoder = model.encoder
+    block = lambda c: 2 * (9 * c * c + 2 * c)  # noqa: E731
+    stage = lambda a, b: 9 * a * b + 2 * b + block(b)  # noqa: E731
+    assert count(encoder) == 3 * 16 * 48 + stage(48, 64) + stage(64, 128)
+    h, z = model(torch.randn(2, 3, 32, 32))
+    assert (h.shape, z.shape) == ((2, 128), (2, 128))
+    assert forward_flops(model, (3, 32, 32)) / 2 == pytest.approx(13e6, rel=0.02), "as its docstring says"
+    for side in (16, 24, 40):
+        assert model(torch.randn(2, 3, side, side))[0].shape == (2, 128)
+    layers = Classifier(encoder, (3, 32, 32), layers=("stage1", "stage2"))
+    assert layers.features(torch.randn(2, 3, 32, 32)).shape == (2, 64 * 8 * 8 + 128 * 4 * 4)
+
+
+def test_the_whitened_stem_answers_alike_to_every_structure():
+    images = torch.randn(64, 3, 36, 36, generator=torch.Generator().manual_seed(0))
+    images = F.avg_pool2d(images, 5, 1) * 5  # neighbouring pixels alike, as in photographs
+    encoder = SimCLR("fast_resnet").encoder
+
+    def covariance():
+        return encoder.stem(images)[:, :24, 1:-1, 1:-1].transpose(0, 1).flatten(1).cov()
+
+    identity = torch.eye(24)
+    assert (covariance() - identity).abs().max() > 0.5, "a random stem does not"
+    whiten(encoder, images, floor=1e-6)
+    torch.testing.assert_close(covariance(), identity, rtol=0, atol=0.15)
+    answers = encoder.stem(images)
+    torch.testing.assert_close(answers[:, :24], -answers[:, 24:], rtol=0, atol=1e-4)
+    assert not encoder.stem.weight.requires_grad
+
+
+def test_the_whitened_stem_is_not_trained_and_comes_back_with_the_weights():
+    images = torch.randint(0, 256, (32, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    model, views = SimCLR("fast_resnet", (8,), batch_norm=True), Views("simclr_cifar10")
+    whiten(model.encoder, views.plain(images))
+    stem = model.encoder.stem.weight.clone()
+    pretrain(model, images, views, Settings(1, 16, "adamw", 0.1, 0.1))
+    assert torch.equal(model.encoder.stem.weight, stem)
+    other = SimCLR("fast_resnet", (8,), batch_norm=True)
+    other.load_state_dict(model.state_dict())
+    assert torch.equal(other.encoder.stem.weight, stem)
+
+
+def test_batch_norm_in_the_heads():
+    model = SimCLR("small_cnn", (64, 32), batch_norm=True)
+    assert [type(layer).__name__ for layer in model.projection_head][:3] == ["Linear", "BatchNorm1d", "ReLU"]
+    assert not any(isinstance(layer, nn.BatchNorm1d) for layer in SimCLR("small_cnn", (64, 32)).projection_head)
+    classifier = Classifier(model.encoder, (1, 28, 28), batch_norm=True).train()
+    features = torch.randn(500, 128) * torch.linspace(0.1, 10, 128) + 3
+    assert torch.allclose(classifier.head[0](features).std(0), torch.ones(128), atol=0.01)
+    assert classifier.head[-1].out_features == 10
 
 
 def test_a_resnet_takes_other_sizes_and_channels():

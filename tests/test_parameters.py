@@ -7,6 +7,8 @@ import pytest
 import yaml
 
 from lib.augment import VIEWS, GaussianBlur, HorizontalFlip, ResizedCrop, Rotation
+from lib.flops import pretraining_flops
+from lib.models import SimCLR
 from lib.parameters import ComparisonParameters, ParameterError, ReportParameters, SimCLRParameters
 from lib.records import ROOT
 
@@ -42,11 +44,20 @@ def test_profiles_hold_parameters_that_exist(profile):
         assert run.get("after") in (None, *runs)
 
 
-def test_the_notebooks_defaults_are_the_profile_original():
+def test_mnists_defaults_are_the_profile_original():
     """So that a student's edit of the cell is seen here before a report calls it the original lab's."""
-    profile = yaml.safe_load((ROOT / "notebooks/profiles/original.yaml").read_text())["runs"]["mnist"]["parameters"]
-    assert defaults("mnist") | profile == defaults("mnist")
-    assert set(SimCLRParameters.model_fields) - set(profile) == {"profile", "run", "runs", "seed"}
+    runs = yaml.safe_load((ROOT / "notebooks/profiles/original.yaml").read_text())["runs"]
+    assert defaults("mnist") | runs["mnist"]["parameters"] == defaults("mnist")
+    for run in (run for run in runs.values() if run["notebook"] != "comparison"):
+        left_open = set(SimCLRParameters.model_fields) - set(run["parameters"])
+        assert left_open == {"profile", "run", "runs", "seed"}, "the original hangs on no default"
+
+
+def test_cifar10s_defaults_are_small_enough_for_a_laptop():
+    asked = SimCLRParameters.checked(defaults("cifar10"))
+    model = SimCLR(asked.encoder, tuple(asked.projection))
+    work = pretraining_flops(model, (3, 32, 32), 40_000, asked.pretraining, asked.small_crops)
+    assert work < 10e12, "about three minutes at 50 GFLOP/s"
 
 
 def test_the_original_is_the_labs():
@@ -73,14 +84,30 @@ def test_the_original_is_the_labs():
     )
 
 
+def test_the_originals_cifar_runs_are_the_labs():
+    runs = yaml.safe_load((ROOT / "notebooks/profiles/original.yaml").read_text())["runs"]
+    asked = {name: run["parameters"] for name, run in runs.items() if run["notebook"] == "cifar10"}
+    assert [(a["encoder"], a["batch_size"], a["epochs"], a["classifier_epochs"]) for a in asked.values()] == [
+        ("resnet18", 128, 10, 30),
+        ("resnet18", 512, 10, 50),
+        ("resnet34", 512, 10, 50),
+        ("resnet50", 128, 10, 30),
+    ]
+    for parameters in asked.values():
+        assert (parameters["chunk_count"], parameters["unlabelled_chunks"]) == (5, [1, 2, 3, 4])
+        assert (parameters["labelled_chunks"], parameters["weights"]) == ([[1, 2]], "imagenet")
+
+
 def test_cover_data_may_be_numbers_and_dates():
     cover = ReportParameters.checked(defaults("report") | {"number": 20210001, "date": date(2026, 11, 24)})
     assert (cover.number, cover.date) == ("20210001", "2026-11-24")
 
 
 def test_improved_differs_from_original_in_recipe_only():
-    improved = yaml.safe_load((ROOT / "notebooks/profiles/improved.yaml").read_text())["runs"]["mnist"]["parameters"]
-    assert not {"encoder", "dataset", "chunk_count", "unlabelled_chunks", "labelled_chunks"} & set(improved)
+    runs = yaml.safe_load((ROOT / "notebooks/profiles/improved.yaml").read_text())["runs"]
+    data = {"dataset", "chunk_count", "unlabelled_chunks", "labelled_chunks"}
+    assert not data & set(runs["cifar10"]["parameters"])
+    assert not (data | {"encoder"}) & set(runs["mnist"]["parameters"])
 
 
 @pytest.mark.parametrize(
@@ -101,6 +128,7 @@ def test_improved_differs_from_original_in_recipe_only():
         ("small_crops", [[3, 16]], "needs an encoder that takes any size; small_cnn takes one only"),
         ("small_crops", [[3]], "small_crops.0 = .* at least 2 items"),
         ("probe_images", -1, "greater than or equal to 0"),
+        ("whiten_stem", True, "whiten_stem is for fast_resnet; small_cnn has no stem"),
     ],
 )
 def test_refusals_say_what_would_be_right(name, value, message):

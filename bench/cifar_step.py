@@ -1,0 +1,78 @@
+"""Where a CIFAR-10 pretraining step of the fast encoder spends its time: the views' share of it, by view size.
+
+Each repeat times, in turns in one process: drawing and applying the two views of a batch of 256, and the
+whole step (views, forward, loss, backward, optimiser) as `pretrain` takes it. The rate is that of the
+network's counted FLOPs over the whole step, beside a float32 matrix product of 2,048³ in the same repeat.
+
+python bench/cifar_step.py [--repeats 15] [--save]; writes bench/results/cifar_step.json with --save.
+LAB_DATA names CIFAR-10; the embedded colour shapes serve as well: time does not hang on what is shown.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from pathlib import Path
+
+import torch
+
+from lib import data, records
+from lib.augment import Views
+from lib.flops import matmul_rate, pretraining_flops
+from lib.loss import nt_xent_loss
+from lib.models import SimCLR, whiten
+from lib.settings import Settings
+from lib.train import _keep_freed_memory
+
+BATCH = 256
+
+
+def clock(call) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--save", action="store_true", help="write bench/results/cifar_step.json")
+    options = parser.parse_args()
+    _keep_freed_memory()
+    images = data.load("cifar10").train_images[:4000]
+    generator, views = torch.Generator().manual_seed(0), Views("simclr_cifar10")
+    model = SimCLR("fast_resnet", (256, 128), batch_norm=True)
+    whiten(model.encoder, views.plain(images))
+    model.train()
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 1e-4, fused=True)
+    batch, measured = images[:BATCH], {}
+
+    def step(sized: Views) -> None:
+        loss = nt_xent_loss(model(sized.pair(batch, generator))[1], 0.1)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    for side in (16, 24, 32):
+        sized, times = views.resized(side), {"views": [], "step": [], "matmul_rate": []}
+        work = pretraining_flops(model, (3, side, side), BATCH, Settings(1, BATCH))
+        for _ in range(3):
+            step(sized)
+        for _ in range(options.repeats):
+            times["views"].append(clock(lambda sized=sized: sized.pair(batch, generator)))
+            times["step"].append(clock(lambda sized=sized: step(sized)))
+            times["matmul_rate"].append(matmul_rate(repeats=1))
+        view, whole, peak = (statistics.median(times[key]) for key in ("views", "step", "matmul_rate"))
+        measured[side] = {**times, "flops": work, "views_share": view / whole, "rate_share": work / whole / peak}
+        print(
+            f"{side}×{side}: views {1e3 * view:5.1f} ms of {1e3 * whole:5.0f} ms, {view / whole:.1%}; "
+            f"{work / whole / 1e9:4.0f} GFLOP/s, {work / whole / peak:.0%} of a matrix product's",
+            flush=True,
+        )
+    if options.save:
+        target = Path(__file__).parent / "results" / "cifar_step.json"
+        target.write_text(json.dumps({"sides": measured, "environment": records.environment()}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
