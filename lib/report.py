@@ -65,9 +65,11 @@ class Report:
         content = given.content
         if isinstance(content, list):
             return Markup(", ").join(self.value(item, prefix) for item in given) if content else Markup(NONE)
-        if content in (None, ""):
+        if content is None or content == "":
             return Markup(NONE)
-        if isinstance(content, int) and not isinstance(content, bool):
+        if isinstance(content, bool):
+            return self.words("label.with" if content else "label.without")
+        if isinstance(content, int):
             return self.count(given)
         shown = self.words.or_as_is(prefix, content)
         return self._sourced(shown, [given], "sourced name") if re.search(r"\d", shown) else escape(shown)

@@ -79,6 +79,8 @@ def test_a_number_leads_to_its_row(own, pieces):
     other = own.number(values.derive(lambda a: 1 - a, NUMBER), 100)  # the same source, computed with
     assert [BeautifulSoup(n, "html.parser").a["href"] for n in (first, again, other)] == ["#source-1"] * 3
     assert (own.value(Value("adam", NUMBER.sources)), own.value(Value([], NUMBER.sources))) == ("adam", "–")
+    assert [own.value(Value(content, NUMBER.sources)) for content in (True, False, "")] == ["yes", "no", "–"]
+    assert "0" in own.value(Value(0, NUMBER.sources))
     own.sources_table()
     assert [cell.get_text() for cell in pieces[0].find(id="source-1").find_all(["th", "td"])] == [
         "1",

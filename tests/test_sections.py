@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 
-from lib import findings, plots, report, sections, values
+from lib import findings, plots, report, sections, values, words
+from lib.parameters import RunParameters, SimCLRParameters
 from lib.records import ROOT, load
 from lib.report import Report
 
@@ -161,3 +162,10 @@ def test_several_runs_on_one_data_set_have_a_column_and_a_row_each(both, shown):
     ]
     (epochs,) = [row for row in shown[-1].tbody.find_all("tr") if row.th.get_text() == "epochs"]
     assert [cell.get_text() for cell in epochs.find_all("td")] == ["9", "40", "77", "40"]
+
+
+def test_the_table_of_settings_leaves_no_parameter_out():
+    elsewhere = set(RunParameters.model_fields) | {"dataset", "chunk_count", "unlabelled_chunks", "labelled_chunks"}
+    listed = {name for key in sections.SETTINGS for name in (key, f"classifier_{key}")}
+    assert set(SimCLRParameters.model_fields) - elsewhere <= listed
+    assert all(f"settings.{key}" in words.load("en") for key in sections.SETTINGS)
