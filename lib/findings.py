@@ -253,27 +253,45 @@ def conclusions(report: Report, images: Sequence[Images], clusterings: Sequence[
 
 
 def _labels(report: Report, images: Images, claims: Value) -> list[str]:
-    points, main, train = [], images.main, images.first["dataset"]["train"]
-    for i, entry in enumerate(main[0]["results"]["classifiers"]):
-        ours = each(main, "results", "classifiers", i, "test_accuracy")
-        reached = report.words(
-            "conclusions.accuracy",
-            name=images.title,
-            labels=report.count(entry["labels"]),
-            share=report.percent(derive(lambda n, all: n / all, entry["labels"], train), 0),
-            accuracy=report.percent(ours),
-        )
-        compared = ""
-        theirs = [r["test_accuracy"] for r in recipes(claims, images) if r["labels"].content == entry["labels"].content]
-        if theirs:
-            theirs = max(theirs, key=lambda share: share.content)
-            difference = [derive(lambda a, b: a - b, accuracy, theirs) for accuracy in ours]
-            compared = report.words(
-                "conclusions.difference",
-                theirs=report.percent(theirs, _decimals(theirs)),
-                difference=report.number(difference, 100),
+    """A point for each run and number of labels, beside what the original lab reported for as many."""
+    points, train = [], images.first["dataset"]["train"]
+    for run, seeds in images.runs.items():
+        for i, entry in enumerate(seeds[0]["results"]["classifiers"]):
+            ours = each(seeds, "results", "classifiers", i, "test_accuracy")
+            reached = report.words(
+                "conclusions.accuracy",
+                name=images.title if len(images.runs) == 1 else f"{images.title}, {run}",
+                labels=report.count(entry["labels"]),
+                share=report.percent(derive(lambda n, all: n / all, entry["labels"], train), 0),
+                accuracy=report.percent(ours),
             )
-        points.append(report.words.join([reached, compared, copy_note(report, images)]))
+            compared = _beside(report, ours, likest(recipes(claims, images), entry["labels"], seeds[0]["parameters"]))
+            points.append(report.words.join([reached, compared, copy_note(report, images)]))
     if not images.comparable:
         points.append(report.words("conclusions.sample", name=images.title))
     return points
+
+
+def likest(reported: Sequence[dict[str, Value]], labels: Value, asked: Value) -> dict[str, Value] | None:
+    """Of what the original lab reported for as many labels, the same recipe; else the best one."""
+
+    def same(recipe: dict[str, Value]) -> bool:
+        keys = ("encoder", "batch_size", "classifier_epochs")
+        return all(recipe[key].content == asked[key].content for key in keys if key in recipe)
+
+    as_many = [recipe for recipe in reported if recipe["labels"].content == labels.content]
+    chosen = [recipe for recipe in as_many if same(recipe)] or as_many
+    return max(chosen, key=lambda recipe: recipe["test_accuracy"].content, default=None)
+
+
+def _beside(report: Report, ours: Sequence[Value], recipe: dict[str, Value] | None) -> str:
+    if recipe is None:
+        return ""
+    theirs = recipe["test_accuracy"]
+    encoder = report.words.or_as_is("encoder", recipe["encoder"].content) if "encoder" in recipe else ""
+    return report.words(
+        "conclusions.difference_encoder" if encoder else "conclusions.difference",
+        encoder=encoder,
+        theirs=report.percent(theirs, _decimals(theirs)),
+        difference=report.number([derive(lambda a, b: a - b, accuracy, theirs) for accuracy in ours], 100),
+    )

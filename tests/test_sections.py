@@ -169,3 +169,19 @@ def test_the_table_of_settings_leaves_no_parameter_out():
     listed = {name for key in sections.SETTINGS for name in (key, f"classifier_{key}")}
     assert set(SimCLRParameters.model_fields) - elsewhere <= listed
     assert all(f"settings.{key}" in words.load("en") for key in sections.SETTINGS)
+
+
+def test_a_run_is_compared_with_the_original_labs_own_recipe_or_its_best(both):
+    cifar = sections.by_images(both)[1]
+    reported = findings.recipes(CLAIMS, cifar)
+    labels = cifar.first["results"]["classifiers"][0]["labels"]
+
+    def compared(**asked):
+        cifar.first.content["parameters"] |= asked
+        recipe = findings.likest(reported, labels, cifar.first["parameters"])
+        return recipe["encoder"].content, recipe["test_accuracy"].content
+
+    assert compared(encoder="fast_resnet") == ("resnet34", 0.51)
+    assert compared(encoder="resnet18", batch_size=128, classifier_epochs=30) == ("resnet18", 0.47)
+    assert compared(encoder="resnet18", batch_size=512, classifier_epochs=50) == ("resnet18", 0.4997)
+    assert findings.likest(reported, cifar.first["parameters"]["seed"], cifar.first["parameters"]) is None
