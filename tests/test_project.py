@@ -129,6 +129,17 @@ def test_the_readmes_speed_is_that_of_the_benchmarks_record():
     assert record["improved_share"] <= 1
 
 
+def test_the_docs_cost_of_the_labs_runs_is_the_benchmarks():
+    run = command(sys.executable, "bench/original_cifar10.py", "--table")
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() in (ROOT / "docs/cifar10.md").read_text(encoding="utf-8")
+
+
+def test_the_views_take_a_tenth_of_a_step_at_most():
+    sides = json.loads((ROOT / "bench/results/cifar_step.json").read_text())["sides"]
+    assert {side: entry["views_share"] for side, entry in sides.items() if entry["views_share"] > 0.1} == {}
+
+
 def test_the_style_is_ruffs():
     assert command("ruff", "check", ".").returncode == 0
     assert command("ruff", "format", "--check", ".").returncode == 0
