@@ -20,7 +20,7 @@ from lib.augment import Views
 from lib.checkpoint import TrainingState
 from lib.loss import nt_xent_loss
 from lib.models import Classifier, SimCLR
-from lib.settings import OPTIMIZERS, SCHEDULES, Settings, choose_device, crop_side
+from lib.settings import OPTIMIZERS, SCHEDULES, Settings, choose_device, compile_for, crop_side
 
 
 class TrainingDiverged(RuntimeError):
@@ -108,6 +108,7 @@ def pretrain(
     _check_images(images, settings)
     device = choose_device()
     model.to(device)
+    compile_for(device, model)
     images = images.to(device)
 
     def batch_loss(rows: Tensor, generator: torch.Generator, epoch: int) -> tuple[Tensor, dict]:
