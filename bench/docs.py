@@ -20,7 +20,8 @@ def speed(record: dict) -> str:
         where = f"{environment['processor']}, {environment['cores']} cores, torch {environment['packages']['torch']}"
         parts += [f"## {topic}", "", table(lines), ""]
         parts += [
-            f"At most {about['repeats']} rounds in turns, {about['finished']}, commit {environment['commit']}; {where}.",
+            f"At most {about['repeats']} rounds in turns, {about['finished']}; "
+            f"commit {environment['commit']}; {where}.",
             "",
         ]
     parts += ["## Targets missed", ""]
@@ -32,8 +33,11 @@ def speed(record: dict) -> str:
 def scaling(record: dict) -> str:
     """The page of growth, and what follows from it for a GPU, for ImageNet and for the loss's matrix."""
     parts = ["# How cost grows", ""]
-    parts += ["Made by `python -m bench.docs` from `bench/results/growth.json`: four sizes each, medians, every point "
-              "a process of its own; memory beyond an idle process. Exponent 1 is proportional, 2 quadratic.", ""]  # fmt: skip
+    parts += [
+        "Made by `python -m bench.docs` from `bench/results/growth.json`: four sizes each, medians, every point a "
+        "process of its own; memory beyond an idle process. Exponent 1 is proportional, 2 quadratic.",
+        "",
+    ]
     for axis in record["axes"].values():
         parts += [f"## {axis['words']}", "", "| size | time, s | memory, MB |", "| ---: | ---: | ---: |"]
         for size, seconds, memory in zip(axis["sizes"], axis["seconds"], axis["memory"], strict=True):
@@ -49,8 +53,11 @@ def elsewhere(record: dict) -> list[str]:
     rate, a100 = record["matmul_rate"], 19.5e12  # NVIDIA's data sheet of the A100: float32 without tensor cores
     jobs = {"fast_resnet at 32×32": 50_000, "resnet18 at 32×32": 50_000, "resnet50 at 224×224": 1_281_167}
     parts = ["## On a GPU, and on ImageNet", ""]
-    parts += [f"Counted FLOPs over the rate of a matrix product, which is the least it can take: {rate / 1e9:.0f} GFLOP/s "
-              "measured here, 19.5 TFLOP/s float32 in the data sheet of an A100 (not measured).", ""]  # fmt: skip
+    parts += [
+        f"Counted FLOPs over the rate of a matrix product, which is the least it can take: {rate / 1e9:.0f} GFLOP/s "
+        "measured here, 19.5 TFLOP/s float32 in the data sheet of an A100 (not measured).",
+        "",
+    ]
     parts += ["| encoder, images, 100 epochs | here, hours | A100, hours |", "| --- | ---: | ---: |"]
     for name, images in jobs.items():
         work = 100 * images * record["flops_an_image"][name]

@@ -102,8 +102,9 @@ def test_nothing_imports_against_the_flow():
         "flops",
         "settings",
     ]
-    order += ["checkpoint", "train", "parameters"]
-    order += ["records", "evaluate", "cluster", "plots", "pdf", "report"]
+    order += ["checkpoint", "train", "words", "parameters"]
+    order += ["records", "evaluate", "cluster", "style", "plots", "values", "report", "sections", "findings"]
+    order += ["appendix", "export", "pdf"]
     assert {p.stem for p in (ROOT / "lib").glob("*.py")} == {*order, "__init__"}
     for place, module in enumerate(order):
         imported = re.findall(
@@ -115,7 +116,7 @@ def test_nothing_imports_against_the_flow():
 
 
 def test_the_readmes_results_are_those_of_the_records():
-    run = command(sys.executable, "-m", "lib.report", "--results", str(ROOT / "figures/records"))
+    run = command(sys.executable, "-m", "lib.report", str(ROOT / "figures/records"))
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() in (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -127,6 +128,17 @@ def test_the_readmes_speed_is_that_of_the_benchmarks_record():
     assert f"takes {record['improved_share']:.2f} of the time of `original`" in readme
     assert record["ratio"] >= 2.5
     assert record["improved_share"] <= 1
+
+
+def test_the_docs_cost_of_the_labs_runs_is_the_benchmarks():
+    run = command(sys.executable, "bench/original_cifar10.py", "--table")
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() in (ROOT / "docs/cifar10.md").read_text(encoding="utf-8")
+
+
+def test_the_views_take_a_tenth_of_a_step_at_most():
+    sides = json.loads((ROOT / "bench/results/cifar_step.json").read_text())["sides"]
+    assert {side: entry["views_share"] for side, entry in sides.items() if entry["views_share"] > 0.1} == {}
 
 
 def test_the_style_is_ruffs():
