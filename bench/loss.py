@@ -41,11 +41,10 @@ def forward_backward(way: str, pairs: int) -> Callable[[], None]:
 
 
 def memory(way: str, pairs: int) -> float | None:
-    """MB beyond a process that does nothing; None where four fifths of the free memory do not suffice."""
+    """Peak MB of a process that computes it once; None where four fifths of the free memory do not suffice."""
     limit = str(int(psutil.virtual_memory().available * 0.8))
-    command = [sys.executable, "-m", "bench.loss"]
     try:
-        return peak([*command, way, str(pairs), limit])[0] - peak([*command, "nothing", str(pairs), limit])[0]
+        return peak([sys.executable, "-m", "bench.loss", way, str(pairs), limit])[0]
     except RuntimeError as error:
         if "allocate memory" in str(error) or "MemoryError" in str(error):
             return None
@@ -55,8 +54,9 @@ def memory(way: str, pairs: int) -> float | None:
 def measure(repeats: int, quick: bool) -> list[Line]:
     """Time against each way that fits, memory against the lab's and against a limit."""
     lines = []
-    for pairs in (16, 64) if quick else (512, 4096):
-        mb = {way: memory(way, pairs) for way in WAYS if way != "nothing"}
+    for pairs in (64,) if quick else (512, 4096):
+        idle = memory("nothing", pairs) or 0
+        mb = {way: used and used - idle for way in WAYS if way != "nothing" for used in [memory(way, pairs)]}
         fitting = {way: forward_backward(way, pairs) for way, used in mb.items() if used is not None}
         seconds = alternate(fitting, repeats)
         what = f"NT-Xent forward and backward, N = {pairs:,}, D = {WIDTH}"

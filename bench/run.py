@@ -1,8 +1,9 @@
 """``make bench``: every topic measured, one table printed, the records written that docs/ is made from.
 
 python -m bench.run [--only TOPIC …] [--repeats 5] [--quick]. A topic's part of the record is replaced, others
-stay. --quick is a look at tiny sizes that shows the whole path works; it writes no record. Afterwards
-``python -m bench.docs`` makes docs/speed.md, docs/scaling.md and the README's sentence.
+stay; growth, which has a record of its own, is measured only when named. --quick is a look at tiny sizes that
+shows the whole path works; it writes no record. Afterwards ``python -m bench.docs`` makes docs/speed.md and
+docs/scaling.md.
 """
 
 import argparse
@@ -53,7 +54,9 @@ def load(name: str) -> dict:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="bench.run", description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", choices=[*TOPICS, "growth"], default=[*TOPICS, "growth"])
+    parser.add_argument(
+        "--only", nargs="+", choices=[*TOPICS, "growth"], default=TOPICS, help="default: all but growth"
+    )
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="tiny sizes, no record")
     options = parser.parse_args(arguments)
