@@ -100,7 +100,8 @@ class Views:
             raise ValueError(
                 f"these views are of images with {len(self.mean)} channels, not {images.shape[1]}: choose other views."
             )
-        generator = generator or torch.Generator(images.device).manual_seed(torch.randint(2**62, ()).item())
+        if self.operations and generator is None:  # plain views leave the global random numbers alone
+            generator = torch.Generator(images.device).manual_seed(torch.randint(2**62, ()).item())
         views = images.float().div_(255)
         for operation in self.operations:
             views = operation.apply(views, **operation.draw(len(views), views.shape[-2:], generator))
