@@ -49,9 +49,10 @@ def enough(settings: Settings, labels: int, least_steps: int) -> Settings:
 def linear_accuracy(train: np.ndarray, labels: Tensor, test: np.ndarray, test_labels: Tensor) -> float:
     """Share of ``test`` (M, D) that a logistic regression on ``train`` (N, D), standardised, gets right.
 
-    The penalty is scikit-learn's own (C = 1), whatever N: choosing it would take labels that are not there.
+    The penalty is that of C = 10 on rows of unit mean square length, so that 3,072 pixels and 128 features are
+    held back alike; of 0.1, 1, 10 and 100 it did best on training images of the last chunk, which no run uses.
     """
-    regression = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500, tol=1e-3))
+    regression = make_pipeline(StandardScaler(), LogisticRegression(C=10 / train.shape[1], max_iter=500, tol=1e-3))
     return float(regression.fit(train, labels.numpy()).score(test, test_labels.numpy()))
 
 
