@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lib import profiles
+from lib import evidence, profiles
 from lib.evidence import Evidence, command, shown
 from lib.findings import best
 from lib.records import ROOT
@@ -21,34 +21,34 @@ from lib.values import Value, derive, load_yaml
 Found = tuple[list[Value], Value]  # what was measured, one for each seed, and the record it is from
 
 
-def _accuracy(evidence: Evidence, claim: Value) -> Found | None:
+def _accuracy(seen: Evidence, claim: Value) -> Found | None:
     """Test accuracy with so many labels."""
-    for i, entry in enumerate(evidence.images.first["results"]["classifiers"]):
+    for i, entry in enumerate(seen.images.first["results"]["classifiers"]):
         if entry["labels"].content == claim["labels"].content:
-            return each(evidence.images.main, "results", "classifiers", i, "test_accuracy"), evidence.images.first
+            return each(seen.images.main, "results", "classifiers", i, "test_accuracy"), seen.images.first
     return None
 
 
-def _more_labels(evidence: Evidence, claim: Value) -> Found | None:
+def _more_labels(seen: Evidence, claim: Value) -> Found | None:
     """Accuracy with the second number of labels less that with the first."""
-    if len(evidence.images.first["results"]["classifiers"]) < 2:
+    if len(seen.images.first["results"]["classifiers"]) < 2:
         return None
-    one, two = (each(evidence.images.main, "results", "classifiers", i, "test_accuracy") for i in (0, 1))
+    one, two = (each(seen.images.main, "results", "classifiers", i, "test_accuracy") for i in (0, 1))
     gains = [derive(lambda a, b: b - a, *pair) for pair in zip(one, two, strict=True)]
-    return gains, evidence.images.first
+    return gains, seen.images.first
 
 
-def _control(evidence: Evidence, claim: Value) -> Found | None:
+def _control(seen: Evidence, claim: Value) -> Found | None:
     """Accuracy with a setting at ``value`` less that at ``against``, all else equal."""
     key = claim["setting"].content
-    runs = {evidence.runs[run][0].content["parameters"][key]: run for run in evidence.controls().get(key, ())}
+    runs = {seen.runs[run][0].content["parameters"][key]: run for run in seen.controls().get(key, ())}
     one, two = (runs.get(claim[name].content) for name in ("value", "against"))
-    return (evidence.difference(one, two), evidence.runs[one][0]) if one and two else None
+    return (seen.difference(one, two), seen.runs[one][0]) if one and two else None
 
 
-def _loss_left(evidence: Evidence, claim: Value) -> Found | None:
+def _loss_left(seen: Evidence, claim: Value) -> Found | None:
     """Of the whole fall of a loss, the share that comes after an epoch."""
-    main, epoch = evidence.images.main, claim["epoch"].content
+    main, epoch = seen.images.main, claim["epoch"].content
     head = main[0].content["results"]["classifiers"][0]["history"]
     histories = each(main, "history", "pretraining" if claim["training"].content == "pretraining" else head)
     if len(histories[0]) <= epoch:
@@ -57,19 +57,19 @@ def _loss_left(evidence: Evidence, claim: Value) -> Found | None:
     return [derive(lambda first, then, last: (then - last) / (first - last), *three) for three in losses], main[0]
 
 
-def _seconds(evidence: Evidence, claim: Value) -> Found | None:
-    """Time of pretraining and of the first head together."""
-    main = evidence.images.main
+def _seconds(seen: Evidence, claim: Value) -> Found | None:
+    """Time of pretraining or of the first head."""
+    main, phase = seen.images.main, claim["phase"].content
     head = main[0].content["results"]["classifiers"][0]["history"]
-    return [derive(lambda a, b: a + b, r["seconds"]["pretraining"], r["seconds"][head]) for r in main], main[0]
+    return each(main, "seconds", head if phase == "head" else phase), main[0]
 
 
-def _clusterings(evidence: Evidence, of: Callable[[Value, Value], Value]) -> Found | None:
+def _clusterings(seen: Evidence, of: Callable[[Value, Value], Value]) -> Found | None:
     """``of`` the best clustering without SimCLR and SimCLR itself, in each comparison."""
-    if not evidence.clusterings:
+    if not seen.clusterings:
         return None
-    results = each(evidence.clusterings, "results")
-    return [of(best(list(r["clusterings"]), learnt=False), r["simclr"]) for r in results], evidence.clusterings[0]
+    results = each(seen.clusterings, "results")
+    return [of(best(list(r["clusterings"]), learnt=False), r["simclr"]) for r in results], seen.clusterings[0]
 
 
 def _spread(found: Sequence[float]) -> float:
@@ -82,14 +82,14 @@ MEASURES: dict[str, Callable[[Evidence, Value], Found | None]] = {
     "control": _control,
     "loss_left": _loss_left,
     "seconds": _seconds,
-    "clustering": lambda evidence, claim: _clusterings(evidence, lambda raw, simclr: raw["majority"]),
-    "clustering_margin": lambda evidence, claim: _clusterings(
-        evidence, lambda raw, simclr: derive(lambda a, b: b - a, raw["majority"], simclr["test_accuracy"])
+    "clustering": lambda seen, claim: _clusterings(seen, lambda raw, simclr: raw["majority"]),
+    "clustering_margin": lambda seen, claim: _clusterings(
+        seen, lambda raw, simclr: derive(lambda a, b: b - a, raw["majority"], simclr["test_accuracy"])
     ),
-    "clustering_time": lambda evidence, claim: _clusterings(
-        evidence, lambda raw, simclr: derive(lambda a, b: b / a, raw["seconds"], simclr["seconds"])
+    "clustering_time": lambda seen, claim: _clusterings(
+        seen, lambda raw, simclr: derive(lambda a, b: b / a, raw["seconds"], simclr["seconds"])
     ),
-    "not_run": lambda evidence, claim: None,
+    "not_run": lambda seen, claim: None,
 }
 #: Whether a claim holds: of the measured values, the lab's figure and the limit.
 TESTS: dict[str, Callable[[Sequence[float], float, float], bool]] = {
@@ -102,6 +102,26 @@ TESTS: dict[str, Callable[[Sequence[float], float, float], bool]] = {
 }
 
 
+def whole(report: Report, gathered: Sequence[Evidence], claims: Value) -> None:
+    """The chapter: the claims, and for each data set what labels are worth, the controls, heads, what was learnt."""
+    if not gathered:
+        return
+    report.section("evidence")
+    report.text("evidence.text", main=gathered[0].images.first["parameters"]["run"].content)
+    report.section("claims", 3)
+    verdicts(report, gathered, claims)
+    for found in gathered:
+        name, title = found.images.name, found.images.title
+        for key, part in (
+            ("labels", evidence.label_efficiency),
+            ("controls", evidence.controls),
+            ("heads", evidence.heads),
+            ("map", evidence.representation),
+        ):
+            report.section(f"evidence.{key}", 3, f"{key}-{name}", name=title)
+            part(report, found)
+
+
 # What a claim's text may say of it, beside its words.
 TOLD = ("limit", "epoch", "value", "against", "labels")
 
@@ -109,7 +129,7 @@ TOLD = ("limit", "epoch", "value", "against", "labels")
 def verdicts(report: Report, gathered: Sequence[Evidence], claims: Value) -> None:
     """The table of claims, a row each, and how many of them hold."""
     say, rows, judged = report.words, [], {}
-    known = {evidence.images.name: evidence for evidence in gathered if evidence.images.comparable}
+    known = {seen.images.name: seen for seen in gathered if seen.images.comparable}
     for name in ("mnist", "cifar10"):
         for claim in claims[name]["statements"]:
             key, unit = claim["id"].content, claim["unit"].content

@@ -220,7 +220,7 @@ def test_the_loss_that_is_left_after_an_epoch(write):
         epoch["loss"] = 10.0 - epoch["epoch"]
     everything = write(record, probed(0))
     (found,) = gather(everything)
-    claim = values.load_yaml(ROOT / "notebooks/claims.yaml")["mnist"]["statements"][6]
+    claim = next(claim for claim in CLAIMS["mnist"]["statements"] if claim["id"].content == "loss_converges")
     ((left,), _) = verdicts.MEASURES["loss_left"](found, claim)
     assert left.content == pytest.approx(1 / 9), (
         "a steady fall over ten epochs: one of nine steps is left after the ninth"

@@ -117,6 +117,16 @@ def test_nothing_imports_against_the_flow():
                 assert order.index(name) < place, f"{module} imports {name}"
 
 
+def test_the_page_on_evidence_is_that_of_the_records():
+    run = subprocess.run(
+        [sys.executable, "-c", "import evidence; print(evidence.page().markdown(), end='')"],
+        cwd=ROOT / "figures", capture_output=True, text=True,
+    )  # fmt: skip
+    assert run.stdout == (ROOT / "docs/evidence.md").read_text(encoding="utf-8"), run.stderr
+    for picture in re.findall(r"\]\(\.\./(figures/[\w-]+\.svg)\)", run.stdout):
+        assert (ROOT / picture).exists()
+
+
 def test_the_readmes_results_are_those_of_the_records():
     run = command(sys.executable, "-m", "lib.report", str(ROOT / "figures/records"))
     assert run.returncode == 0, run.stderr
