@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lib.settings import WAYS
-from lib.style import DASHES, ENGLISH, HATCHES, PALETTE, band, figure, name_data
+from lib.style import DASHES, ENGLISH, PALETTE, band, figure, name_data
 from lib.words import Words
 
 MARKERS = "os^DvPX"
@@ -36,7 +36,7 @@ def label_efficiency(records: Sequence[dict[str, Any]], say: Words = ENGLISH) ->
     axis.set(xscale="log", xlabel=say("plot.label_count"), ylabel=say("plot.test_accuracy"))
     axis.set_xticks(ticks, [f"{count:,}" for count in ticks], fontsize=8, rotation=30)
     axis.minorticks_off()
-    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    axis.legend(loc="lower right", fontsize=8)
     return name_data(drawn, records[0]["dataset"], say)
 
 
@@ -70,20 +70,17 @@ def growth(records: Sequence[dict[str, Any]], say: Words = ENGLISH) -> Figure:
 
 def controls(groups: Sequence[tuple[str, Sequence[tuple[str, Sequence[float], bool]]]], dataset: dict[str, Any],
              say: Words = ENGLISH) -> Figure:  # fmt: skip
-    """A panel for each choice, a bar for each of its values: name, accuracies of its seeds, whether it is the base."""
-    drawn, axes = figure(7.6, 2.6 * -(-len(groups) // 3), -(-len(groups) // 3), min(3, len(groups)))
-    lowest = min(value for _, rows in groups for _, values, _ in rows for value in values)
+    """A panel for each choice, a point for each value: its name, accuracies of its seeds, whether it is the base."""
+    rows_of_panels = -(-len(groups) // 3)
+    drawn, axes = figure(7.6, 2.6 * rows_of_panels, rows_of_panels, min(3, len(groups)), sharey=True)
     for axis, (title, rows) in zip(axes.flat, groups, strict=False):
-        means = [100 * np.mean(values) for _, values, _ in rows]
-        spread = [100 * _deviation(values) for _, values, _ in rows]
-        bars = axis.bar(
-            range(len(rows)), means, 0.7, yerr=spread, error_kw={"linewidth": 1}, edgecolor="white",
-            color=[PALETTE[0] if base else PALETTE[7] for *_, base in rows],
-        )  # fmt: skip
-        for bar, (*_, base) in zip(bars, rows, strict=True):
-            bar.set_hatch("" if base else HATCHES[1])
+        for place, (_, values, base) in enumerate(rows):
+            mean, look = 100 * np.mean(values), {"color": PALETTE[0 if base else 3], "marker": "s" if base else "o"}
+            axis.errorbar(place, mean, 100 * _deviation(values), capsize=3, markersize=5, linestyle="", **look)
+            if base:
+                axis.axhline(mean, color=PALETTE[0], linewidth=0.8, linestyle=":")
         axis.set_xticks(range(len(rows)), [name for name, *_ in rows], fontsize=7, rotation=35, ha="right")
-        axis.set(title=title, ylim=(max(0, 100 * lowest - 3), None))
+        axis.set(title=title, xlim=(-0.5, len(rows) - 0.5))
     for axis in axes[:, 0]:
         axis.set_ylabel(say("plot.test_accuracy"))
     for axis in axes.flat[len(groups) :]:
