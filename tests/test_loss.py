@@ -7,6 +7,7 @@ import torch
 from lightly.loss import NTXentLoss as LightlyLoss
 from pytorch_metric_learning.losses import NTXentLoss as MetricLearningLoss
 
+from lib import loss as loss_module
 from lib.loss import nt_xent_loss
 
 SHAPES = [(1, 4), (2, 3), (5, 16), (64, 32), (129, 128)]
@@ -101,6 +102,54 @@ def test_no_tensor_of_rows_by_rows_by_width(generator):
         nt_xent_loss(z).backward()
     largest = max(event.cpu_memory_usage for event in profile.events())
     assert largest <= 2 * 512 * 512 * 4
+
+
+@pytest.fixture
+def chunked(monkeypatch):
+    """Call it to have the loss computed in blocks of seven rows, whatever the size."""
+
+    def switch():
+        monkeypatch.setattr(loss_module, "CHUNKED_FROM", 2)
+        monkeypatch.setattr(loss_module, "CHUNK", 7)
+
+    return switch
+
+
+@pytest.mark.parametrize("temperature", [0.05, 0.5])
+@pytest.mark.parametrize("pairs", [1, 3, 7, 50, 129])
+def test_in_blocks_value_and_gradient_are_those_of_the_plain_form(pairs, temperature, generator, chunked):
+    z = torch.randn(2 * pairs, 16, generator=generator)
+    expected, expected_gradient = value_and_gradient(lambda z: nt_xent_loss(z, temperature), z)
+    chunked()
+    value, gradient = value_and_gradient(lambda z: nt_xent_loss(z, temperature), z)
+    torch.testing.assert_close(value, expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(gradient, expected_gradient, rtol=1e-5, atol=1e-5)
+
+
+def test_in_blocks_the_gradient_is_that_of_finite_differences(generator, chunked):
+    chunked()
+    z = torch.randn(18, 3, generator=generator, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda z: 3 * nt_xent_loss(z, 0.2), z)
+
+
+def test_in_blocks_half_precision_and_autocast_are_computed_in_float32(generator, chunked):
+    chunked()
+    z = torch.randn(64, 16, generator=generator).bfloat16()
+    expected, expected_gradient = value_and_gradient(nt_xent_loss, z.float())
+    with torch.autocast("cpu", torch.bfloat16):
+        value, gradient = value_and_gradient(nt_xent_loss, z)
+    assert value.dtype == torch.float32
+    torch.testing.assert_close(value, expected)
+    torch.testing.assert_close(gradient, expected_gradient.bfloat16())
+
+
+def test_many_rows_make_no_tensor_of_rows_by_rows(generator):
+    rows = loss_module.CHUNKED_FROM
+    z = torch.randn(rows, 4, generator=generator, requires_grad=True)
+    with torch.profiler.profile(profile_memory=True) as profile:
+        nt_xent_loss(z).backward()
+    largest = max(event.cpu_memory_usage for event in profile.events())
+    assert largest <= 3 * rows * loss_module.CHUNK * 4 < rows * rows * 4
 
 
 @pytest.mark.parametrize("z", [torch.ones(3, 4), torch.ones(0, 4), torch.ones(4), torch.ones(2, 2, 2)])
