@@ -45,7 +45,7 @@ if LEFT_OUT and not os.environ.get("LAB_SAID"):
         file=sys.stderr,
     )
 # What a measured figure depends on: an edit here makes the runs anew, one to a plot or the report does not.
-METHOD = "data samples drawing colour geometry augment weights models loss settings train checkpoint evaluate cluster parameters"
+METHOD = "data samples drawing colour geometry augment weights models loss settings train checkpoint distributed evaluate cluster parameters"
 METHOD = [f"lib/{module}.py" for module in METHOD.split()]
 
 
@@ -60,6 +60,14 @@ def parameters(run):
 def after(wildcards):
     spec = RUNS[wildcards.run]
     return f"{FOLDER}/{spec['after']}-seed{spec['seed']}/record.json" if "after" in spec else []
+
+
+# On a cluster only the runs are jobs: what reads their records takes seconds.
+localrules:
+    report,
+    notebook_report,
+    html,
+    pdf,
 
 
 rule report:
@@ -83,6 +91,9 @@ rule run:
     wildcard_constraints:
         run="|".join(RUNS),
     threads: max(2, (workflow.cores or 2) // len(RUNS))
+    resources:  # for a cluster, see profiles/slurm: minutes, megabytes
+        runtime=120,
+        mem_mb=4000,
     shell:
         "OMP_NUM_THREADS={threads} papermill {input.notebook} {params.executed} -y {params.parameters:q}"
         " --log-output --no-progress-bar --start-timeout 300"

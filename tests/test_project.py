@@ -60,6 +60,20 @@ def test_snakemake_plans_every_run_and_the_report(profile):
     assert re.search(r"^html\s+1$", run.stdout, re.M)
 
 
+def test_slurm_gets_every_run_and_nothing_else():
+    words = ["--workflow-profile", "profiles/slurm", "--dry-run", "--forceall", "--config", "profile=original"]
+    run = command("snakemake", *words)
+    assert run.returncode == 0, run.stderr
+    jobs = re.split(r"\n\n+", run.stdout)
+    sent = [job for job in jobs if re.search(r"^rule run:", job, re.M)]
+    profile = yaml.safe_load((ROOT / "notebooks/profiles/original.yaml").read_text())["runs"]
+    assert len(sent) == sum(len(r.get("seeds", [0])) for r in profile.values())
+    assert all(re.search(r"resources: .*mem_mb=\d+.*runtime=\d+", job) for job in sent), sent[0]
+    here = {rule for job in jobs for rule in re.findall(r"^localrule (\w+):", job, re.M)}
+    assert here >= {"report", "notebook_report", "html"}
+    assert set(re.findall(r"^rule (\w+):", run.stdout, re.M)) == {"run"}
+
+
 def test_an_unknown_profile_lists_those_there_are():
     run = command("snakemake", "--dry-run", "--cores", "1", "--config", "profile=slow")
     assert run.returncode
@@ -93,7 +107,7 @@ def test_nothing_imports_against_the_flow():
         "flops",
         "settings",
     ]
-    order += ["checkpoint", "train", "parameters"]
+    order += ["distributed", "checkpoint", "train", "parameters"]
     order += ["records", "evaluate", "cluster", "plots", "pdf", "report"]
     assert {p.stem for p in (ROOT / "lib").glob("*.py")} == {*order, "__init__"}
     for place, module in enumerate(order):

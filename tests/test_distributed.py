@@ -1,0 +1,97 @@
+"""Two gloo processes on this machine against one: loss, gradient, BatchNorm, a whole run, checkpoints."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import distributed_worker as worker
+import pytest
+import torch
+
+from lib import distributed
+from lib.augment import Views
+from lib.records import ROOT
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("distributed")
+
+
+@pytest.fixture(scope="module")
+def single(folder):
+    return worker.run(folder / "one")
+
+
+@pytest.fixture(scope="module")
+def pair(folder, single):
+    """What each of two processes found, the second of their runs going on from the single process's first epoch."""
+    shutil.copy(folder / "one.first", folder / "from_one")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    script = Path(worker.__file__)
+    run = subprocess.run([*torchrun, script, folder], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count("2/2") <= 2, "one process shows its progress"
+    return [torch.load(folder / f"rank{rank}") for rank in (0, 1)]
+
+
+def assert_same_run(one: dict, other: dict) -> None:
+    assert one["state"].keys() == other["state"].keys()
+    torch.testing.assert_close(one["state"], other["state"], rtol=1e-4, atol=1e-5)
+    assert [e["loss"] for e in one["history"]] == pytest.approx([e["loss"] for e in other["history"]], abs=1e-5)
+
+
+def test_loss_gradient_and_batch_norm_of_a_step_are_those_of_one_process(pair):
+    expected = worker.one_step()
+    assert expected["buffers"]["encoder.stage1.0.1.num_batches_tracked"] == 1
+    for found in pair:
+        torch.testing.assert_close(found["step"], expected, rtol=1e-7, atol=1e-9)
+
+
+def test_a_whole_run_is_that_of_one_process(pair, single):
+    for found in pair:
+        assert_same_run(found["whole"], single)
+
+
+def test_the_first_process_alone_probes_and_saves(pair):
+    assert [(found["whole"]["looks"], found["whole"]["saves"]) for found in pair] == [(2, [1, 2]), (0, [])]
+    first, second = (found["whole"]["history"] for found in pair)
+    assert first == second
+    assert [epoch["looks"] for epoch in second] == [1, 2]
+
+
+def test_two_processes_go_on_from_the_checkpoint_of_one(pair, single):
+    for found in pair:
+        assert found["resumed"]["history"][0] == single["history"][0], "the first epoch was not trained again"
+        assert_same_run(found["resumed"], single)
+
+
+def test_one_process_goes_on_from_the_checkpoint_of_two(pair, single, folder):
+    shutil.copy(folder / "two.first", folder / "from_two")
+    resumed = worker.run(folder / "from_two")
+    assert resumed["history"][0] == pair[0]["whole"]["history"][0]
+    assert_same_run(resumed, single)
+
+
+@pytest.mark.parametrize("name", ["simclr_cifar10", "gentle_cifar10"])
+def test_a_share_of_the_views_is_cut_from_those_of_the_whole_batch(name):
+    rows = torch.tensor([1, 4, 11])
+    whole, share = (Views(name).pair(worker.IMAGES[:9], torch.Generator().manual_seed(3), r) for r in (None, rows))
+    torch.testing.assert_close(share, whole[rows])
+
+
+def test_a_batch_of_less_than_an_image_for_each_process_is_refused(monkeypatch):
+    monkeypatch.setattr(distributed, "processes", lambda: 4)
+    with pytest.raises(ValueError, match="all 4 processes together"):
+        distributed.check_share(3)
+    distributed.check_share(4)
+
+
+def test_a_single_process_is_left_alone():
+    model, z = worker.fresh(), torch.randn(6, 2)
+    assert distributed.replicate(model) is model
+    assert distributed.own_rows(3) is None
+    assert distributed.gather(z, None, 3) is z
+    distributed.start()
+    assert not torch.distributed.is_initialized()
