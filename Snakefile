@@ -104,7 +104,8 @@ rule notebook_report:
         expand(f"{FOLDER}/{{run}}/record.json", run=RUNS),
         notebook="notebooks/report.ipynb",
         cover="notebooks/cover.yaml",
-        code=["lib/report.py", "lib/plots.py", "lib/records.py", "notebooks/claims.yaml"],
+        code=[f"lib/{m}.py" for m in "records words values plots report sections findings appendix".split()],
+        texts=glob("notebooks/text/*.yaml") + glob("figures/diagrams/*.svg") + ["notebooks/claims.yaml"],
     output:
         f"{FOLDER}/report.ipynb",
     params:
@@ -117,10 +118,11 @@ rule html:
     input:
         f"{FOLDER}/report.ipynb",
         glob("notebooks/template/*"),
+        "lib/export.py",
     output:
         f"{FOLDER}/report.html",
     shell:
-        "python -m lib.report {input[0]} {output}"
+        "python -m lib.export {input[0]} {output}"
 
 
 rule pdf:

@@ -4,6 +4,8 @@ Each repeat times, in turns in one process: drawing and applying the two views o
 whole step (views, forward, loss, backward, optimiser) as `pretrain` takes it. The rate is that of the
 network's counted FLOPs over the whole step, beside a float32 matrix product of 2,048³ in the same repeat.
 
+Then the same step with `torch.compile`d and plain network in turns, and how long compiling took.
+
 python bench/cifar_step.py [--repeats 15] [--save]; writes bench/results/cifar_step.json with --save.
 LAB_DATA names CIFAR-10; the embedded colour shapes serve as well: time does not hang on what is shown.
 """
@@ -47,8 +49,8 @@ def main() -> None:
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 1e-4, fused=True)
     batch, measured = images[:BATCH], {}
 
-    def step(sized: Views) -> None:
-        loss = nt_xent_loss(model(sized.pair(batch, generator))[1], 0.1)
+    def step(sized: Views, network=model) -> None:
+        loss = nt_xent_loss(network(sized.pair(batch, generator))[1], 0.1)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -69,9 +71,22 @@ def main() -> None:
             f"{work / whole / 1e9:4.0f} GFLOP/s, {work / whole / peak:.0%} of a matrix product's",
             flush=True,
         )
+    compiled = torch.compile(model)
+    began = clock(lambda: step(views, compiled))
+    turns = [(clock(lambda: step(views)), clock(lambda: step(views, compiled))) for _ in range(options.repeats)]
+    plain, fused = (statistics.median(times) for times in zip(*turns, strict=True))
+    print(f"torch.compile: {plain / fused:.2f} times as fast at 32×32, after {began:.0f} s of compiling")
+    compiling = {
+        "seconds": began,
+        "plain": [a for a, _ in turns],
+        "compiled": [b for _, b in turns],
+        "ratio": plain / fused,
+    }
     if options.save:
         target = Path(__file__).parent / "results" / "cifar_step.json"
-        target.write_text(json.dumps({"sides": measured, "environment": records.environment()}, indent=1) + "\n")
+        target.write_text(
+            json.dumps({"sides": measured, "compile": compiling, "environment": records.environment()}, indent=1) + "\n"
+        )
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ Reads the runs' parameters from notebooks/profiles/original.yaml, trains each fo
 network's size, the FLOPs of the whole pretraining, the measured seconds a step and what the whole
 would take at that pace here.
 
-LAB_DATA=… python bench/original_cifar10.py [--steps 3] [--only RUN …] [--weights FILE_OR_none] [--save]
-ImageNet weights are taken if they are there; --weights none trains from random numbers.
+LAB_DATA=… python bench/original_cifar10.py [--steps 3] [--only RUN …] [--weights FILE] [--save]
+--weights is `none` unless given (random numbers: time does not hang on them), `imagenet` or a file.
+python bench/original_cifar10.py --table prints the saved record as the table of docs/cifar10.md.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from lib.models import Classifier, SimCLR, freeze_encoder
 from lib.settings import Settings
 
 PROFILE = records.ROOT / "notebooks" / "profiles" / "original.yaml"
+RESULT = Path(__file__).parent / "results" / "original_cifar10.json"
 
 
 def few_steps(asked: dict, images: data.Dataset, steps: int, weights: str) -> dict:
@@ -63,13 +65,32 @@ def few_steps(asked: dict, images: data.Dataset, steps: int, weights: str) -> di
     }
 
 
+def table(record: dict) -> str:
+    """The record as a markdown table."""
+    lines = [
+        "| run | weights (millions) | batch | steps | whole pretraining | measured here, a step | at that pace |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, run in record["runs"].items():
+        hours = run["seconds_a_step"] * run["total_steps"] / 3600
+        lines.append(
+            f"| `{name}` | {run['parameters'] / 1e6:.1f} | {run['batch_size']} | {run['total_steps']:,} "
+            f"| {run['pretraining_flops'] / 1e12:,.0f} TFLOP | {run['seconds_a_step']:.1f} s | {hours:.0f} h |"
+        )
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--weights", default="none")
     parser.add_argument("--save", action="store_true", help="write bench/results/original_cifar10.json")
+    parser.add_argument("--table", action="store_true", help="print the saved record, measure nothing")
     options = parser.parse_args()
+    if options.table:
+        print(table(json.loads(RESULT.read_text())))
+        return
     train.tqdm = lambda **kwargs: tqdm(disable=True, **kwargs)
     images = data.load("cifar10")
     runs = {n: r for n, r in yaml.safe_load(PROFILE.read_text())["runs"].items() if r["notebook"] == "cifar10"}
@@ -84,9 +105,8 @@ def main() -> None:
             flush=True,
         )
     if options.save:
-        target = Path(__file__).parent / "results" / "original_cifar10.json"
         record = {"runs": measured, "dataset": images.describe(), "environment": records.environment()}
-        target.write_text(json.dumps(record, indent=1) + "\n")
+        RESULT.write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from lib.augment import VIEWS, ResizedCrop
 from lib.models import ENCODERS
 from lib.settings import OPTIMIZERS, SCHEDULES, Settings
+from lib.words import LANGUAGES
 
 Positive = Annotated[int, Field(ge=1)]
 Chunks = Annotated[list[Positive], Field(min_length=1)]
@@ -149,8 +150,9 @@ class ComparisonParameters(RunParameters):
 
 
 class ReportParameters(Parameters):
-    """Cover data of the report, and where its records are."""
+    """Language and cover data of the report, and where its records are."""
 
+    language: Literal[LANGUAGES]
     runs: str
     profile: str
     student: Text

@@ -1,51 +1,20 @@
 """Every figure of the kit: records (or tensors) in, a matplotlib Figure out.
 
-Colours are seaborn's colour-blind-safe palette; lines also differ in dash or marker, so that they
-are told apart in grey. Each figure says below itself which data it was made from.
+Each takes the words of a language, English if none are given; how they look is in ``lib.style``.
 """
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
 from lib.records import picture
-
-PALETTE = sns.color_palette("colorblind")
-matplotlib.rcParams["svg.hashsalt"] = "simclr-lab-kit"  # the same figure gives the same bytes
-DASHES = ("-", "--", "-.", ":")
-STYLE = {
-    **sns.axes_style("whitegrid"),
-    "font.size": 10,
-    "axes.titlesize": 10,
-    "axes.edgecolor": "0.4",
-    "grid.color": "0.9",
-    "figure.dpi": 110,
-}
-
-
-def _figure(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any):
-    with sns.plotting_context("paper", font_scale=1.1), matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        return figure, figure.subplots(rows, columns, squeeze=False, **options)
-
-
-def title(dataset: dict[str, Any]) -> str:
-    """The data set's name as it is usually written; a folder's as it is."""
-    return {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}.get(
-        dataset["name"], dataset["name"]
-    )
-
-
-def _source(figure: Figure, dataset: dict[str, Any]) -> Figure:
-    """Name the data under the figure; in red unless it is the genuine set."""
-    colour = "0.45" if dataset["genuine"] else "#b00020"
-    figure.supxlabel(f"Data: {title(dataset)} – {dataset['description']}", fontsize=7, color=colour, x=0.99, ha="right")
-    return figure
+from lib.style import DASHES, ENGLISH, HATCHES, PALETTE, band, classes, figure, name_data
+from lib.words import Words
 
 
 def image_grid(
@@ -54,11 +23,12 @@ def image_grid(
     titles: Sequence[str] = (),
     columns: int = 8,
     row_labels: Sequence[str] = (),
+    say: Words = ENGLISH,
 ) -> Figure:
     """uint8 images (N, C, H, W) in rows of ``columns``, each with its title if there are titles."""
     columns = min(columns, len(images))
     rows = math.ceil(len(images) / columns)
-    figure, axes = _figure(columns * 0.85 + 0.4, rows * (1.15 if titles else 0.85) + 0.3, rows, columns)
+    drawn, axes = figure(columns * 0.85 + 0.4, rows * (1.15 if titles else 0.85) + 0.3, rows, columns)
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set_visible(False)
@@ -68,55 +38,47 @@ def image_grid(
             axis.set_title(titles[i], fontsize=8)
     for axis, label in zip(axes[:, 0], row_labels, strict=False):
         axis.set_ylabel(label, fontsize=8)
-    return _source(figure, dataset)
+    return name_data(drawn, dataset, say)
 
 
-def views(record: dict[str, Any]) -> Figure:
+def views(record: dict[str, Any], say: Words = ENGLISH) -> Figure:
     """The images that ``pictures`` kept: originals in the first row, two views of each below."""
     images = picture(record, "views")
-    return image_grid(images, record["dataset"], columns=len(images) // 3, row_labels=("image", "view 1", "view 2"))
+    labels = [say("plot.image"), *(say.plain("plot.view", number=i) for i in (1, 2))]
+    return image_grid(images, record["dataset"], columns=len(images) // 3, row_labels=labels, say=say)
 
 
-def band(axis, curves: Sequence[Sequence[float]], label: str, colour, dash: str = "-") -> None:
-    """The mean of several seeds' curves, and a band of one standard deviation around it."""
-    values = np.array([curve[: min(map(len, curves))] for curve in curves])
-    epochs, mean = np.arange(1, values.shape[1] + 1), values.mean(0)
-    axis.plot(epochs, mean, dash, color=colour, label=label, marker="o" if len(epochs) < 16 else None, markersize=3)
-    if len(values) > 1:
-        deviation = values.std(0, ddof=1)
-        axis.fill_between(epochs, mean - deviation, mean + deviation, color=colour, alpha=0.25, linewidth=0)
-
-
-def pretraining(records: Sequence[dict[str, Any]]) -> Figure:
+def pretraining(records: Sequence[dict[str, Any]], say: Words = ENGLISH) -> Figure:
     """NT-Xent loss of each epoch, a band over seeds, and the loss of features that know nothing.
 
     Where the history holds the kNN probe, its accuracy stands in a second panel.
     """
     probed = all("knn_accuracy" in e for r in records for e in r["history"]["pretraining"])
-    figure, (axes,) = _figure(7.6 if probed else 5.5, 3.3, 1, 2 if probed else 1)
-    band(axes[0], [[e["loss"] for e in r["history"]["pretraining"]] for r in records], "NT-Xent loss", PALETTE[0])
+    drawn, (axes,) = figure(7.6 if probed else 5.5, 3.3, 1, 2 if probed else 1)
+    band(axes[0], [[e["loss"] for e in r["history"]["pretraining"]] for r in records], say("plot.nt_xent"), PALETTE[0])
     size = records[0]["parameters"]["batch_size"]
     chance = math.log(2 * size - 1)
-    axes[0].axhline(
-        chance, color="0.3", linestyle="--", linewidth=1, label=f"knows nothing: log(2·{size} − 1) = {chance:.2f}"
-    )
-    axes[0].set(ylabel="loss (nats)")
+    knows_nothing = say.plain("plot.chance", value=f"log(2·{size} − 1) = {chance:.2f}")
+    axes[0].axhline(chance, color="0.3", linestyle="--", linewidth=1, label=knows_nothing)
+    axes[0].set(ylabel=say("plot.loss"))
     if probed:
         curves = [[100 * e["knn_accuracy"] for e in r["history"]["pretraining"]] for r in records]
-        band(axes[1], curves, "kNN probe on features h", PALETTE[2], DASHES[1])
+        band(axes[1], curves, say("plot.knn"), PALETTE[2], DASHES[1])
         guess = 100 / len(records[0]["dataset"]["classes"])
-        axes[1].axhline(guess, color="0.3", linestyle=":", linewidth=1, label=f"guessing: {guess:.0f}%")
-        axes[1].set(ylabel="held-out training images right (%)", ylim=(0, None))
+        axes[1].axhline(
+            guess, color="0.3", linestyle=":", linewidth=1, label=say.plain("plot.guess", value=f"{guess:.0f}%")
+        )
+        axes[1].set(ylabel=say("plot.held_out"), ylim=(0, None))
     for axis in axes:
-        axis.set(xlabel="epoch", xlim=(0.5, None))
+        axis.set(xlabel=say("plot.epoch"), xlim=(0.5, len(records[0]["history"]["pretraining"]) + 0.5))
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.legend()
-    return _source(figure, records[0]["dataset"])
+    return name_data(drawn, records[0]["dataset"], say)
 
 
-def classifier(records: Sequence[dict[str, Any]]) -> Figure:
+def classifier(records: Sequence[dict[str, Any]], say: Words = ENGLISH) -> Figure:
     """Loss and accuracy on the labelled images for each epoch of the classification head."""
-    figure, (axes,) = _figure(7.2, 3.1, 1, 2)
+    drawn, (axes,) = figure(7.2, 3.1, 1, 2)
     for i, entry in enumerate(records[0]["results"]["classifiers"]):
         runs = [r["history"][entry["history"]] for r in records]
         for axis, key in zip(axes, ("loss", "accuracy"), strict=True):
@@ -124,91 +86,98 @@ def classifier(records: Sequence[dict[str, Any]]) -> Figure:
             band(
                 axis,
                 [[e[key] * scale for e in h] for h in runs],
-                f"{entry['labels']:,} labels",
+                say.plain("plot.labels", count=f"{entry['labels']:,}"),
                 PALETTE[i],
                 DASHES[i % 4],
             )
-    axes[0].set(xlabel="epoch", ylabel="cross-entropy (nats)")
-    axes[1].set(xlabel="epoch", ylabel="training accuracy (%)")
+    axes[0].set(xlabel=say("plot.epoch"), ylabel=say("plot.cross_entropy"))
+    axes[1].set(xlabel=say("plot.epoch"), ylabel=say("plot.training_accuracy"))
     axes[1].legend()
-    return _source(figure, records[0]["dataset"])
+    return name_data(drawn, records[0]["dataset"], say)
 
 
-def confusion(matrix: Sequence[Sequence[int]], dataset: dict[str, Any]) -> Figure:
+def confusion(matrix: Sequence[Sequence[int]], dataset: dict[str, Any], say: Words = ENGLISH) -> Figure:
     """Confusion matrix, counts of test images; shaded by the share of the true class."""
     counts = np.array(matrix)
-    figure, ((axis,),) = _figure(5.6, 4.6)
+    drawn, ((axis,),) = figure(5.6, 4.6)
     share = counts / counts.sum(1, keepdims=True).clip(min=1)
-    classes = dataset["classes"]
+    names = classes(dataset, say)
     sns.heatmap(share**0.5, annot=counts, fmt="d", cmap="Blues", cbar=False, square=True, ax=axis,
-                xticklabels=classes, yticklabels=classes, linewidths=0.5, annot_kws={"size": 7})  # fmt: skip
-    axis.set(xlabel="predicted class", ylabel="true class")
-    return _source(figure, dataset)
+                xticklabels=names, yticklabels=names, linewidths=0.5, annot_kws={"size": 7})  # fmt: skip
+    axis.set(xlabel=say("plot.predicted"), ylabel=say("plot.true_class"))
+    return name_data(drawn, dataset, say)
 
 
-def class_accuracy(records: Sequence[dict[str, Any]]) -> Figure:
+def class_accuracy(records: Sequence[dict[str, Any]], say: Words = ENGLISH) -> Figure:
     """Accuracy of each class, a bar for each number of labels; thin lines are deviations over seeds."""
-    classes = records[0]["dataset"]["classes"]
+    names = classes(records[0]["dataset"], say)
     entries = records[0]["results"]["classifiers"]
-    figure, ((axis,),) = _figure(7.2, 3.2)
+    drawn, ((axis,),) = figure(7.2, 3.2)
     width = 0.8 / len(entries)
     for i, entry in enumerate(entries):
         values = 100 * np.array([r["results"]["classifiers"][i]["class_accuracy"] for r in records])
         spread = values.std(0, ddof=1) if len(values) > 1 else None
-        place = np.arange(len(classes)) + (i - (len(entries) - 1) / 2) * width
-        label, hatch = f"{entry['labels']:,} labels", ("", "//", "..", "xx")[i % 4]
+        place = np.arange(len(names)) + (i - (len(entries) - 1) / 2) * width
+        label, hatch = say.plain("plot.labels", count=f"{entry['labels']:,}"), HATCHES[i % 4]
         bars = axis.bar(place, values.mean(0), width, yerr=spread, label=label, color=PALETTE[i % 10], hatch=hatch,
                         edgecolor="white", error_kw={"linewidth": 1})  # fmt: skip
         if len(entries) == 1:
             axis.bar_label(bars, fmt="%.0f", fontsize=7, padding=2)
-    axis.set_xticks(range(len(classes)), classes, fontsize=8, rotation=30 if max(map(len, classes)) > 4 else 0)
-    axis.set(ylabel="test accuracy (%)", ylim=(0, 108))
+    axis.set_xticks(range(len(names)), names, fontsize=8, rotation=30 if max(map(len, names)) > 4 else 0)
+    axis.set(ylabel=say("plot.test_accuracy"), ylim=(0, 108))
     axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False)
-    return _source(figure, records[0]["dataset"])
+    return name_data(drawn, records[0]["dataset"], say)
 
 
-def neighbours(record: dict[str, Any]) -> Figure:
+def neighbours(record: dict[str, Any], say: Words = ENGLISH) -> Figure:
     """A few test images (first column) and the training images nearest to each in feature space."""
-    classes, rows = record["dataset"]["classes"], record["results"]["neighbours"]
-    titles = [classes[label] for row in rows for label in (row["label"], *row["neighbours"])]
-    return image_grid(picture(record, "neighbours"), record["dataset"], titles, 1 + len(rows[0]["neighbours"]))
+    names, rows = classes(record["dataset"], say), record["results"]["neighbours"]
+    titles = [names[label] for row in rows for label in (row["label"], *row["neighbours"])]
+    return image_grid(picture(record, "neighbours"), record["dataset"], titles, 1 + len(rows[0]["neighbours"]), say=say)
 
 
-def mistakes(record: dict[str, Any]) -> Figure:
+def mistakes(record: dict[str, Any], say: Words = ENGLISH) -> Figure:
     """The most confident wrong predictions of the first classifier, as pictures."""
-    classes = record["dataset"]["classes"]
+    names = classes(record["dataset"], say)
     titles = [
-        f"{classes[m['label']]} → {classes[m['predicted']]}\n{m['probability']:.0%}"
-        for m in record["results"]["mistakes"]
+        f"{names[m['label']]} →\n{names[m['predicted']]} {m['probability']:.0%}" for m in record["results"]["mistakes"]
     ]
-    return image_grid(picture(record, "mistakes"), record["dataset"], titles, columns=6)
+    return image_grid(picture(record, "mistakes"), record["dataset"], titles, columns=6, say=say)
 
 
-def maps(record: dict[str, Any]) -> Figure:
-    """Test images as dots in two dimensions, a panel for each kind of input."""
-    results, classes = record["results"], record["dataset"]["classes"]
-    figure, (axes,) = _figure(7.6, 3.4, 1, len(results["maps"]))
-    labels = np.array(results["map_labels"])
+def _dots(axis: Any, points: Sequence[Sequence[float]], labels: Sequence[int], names: Sequence[str]) -> None:
+    """Points (N, 2), a colour and a marker for each class."""
+    points, labels = np.array(points), np.array(labels)
+    for i, name in enumerate(names):
+        marker = "os^DvPX<>*"[i % 10]
+        axis.scatter(*points[labels == i].T, s=5, color=PALETTE[i % 10], marker=marker, alpha=0.7, label=name)
+
+
+def maps(record: dict[str, Any], say: Words = ENGLISH) -> Figure:
+    """Test images as dots in two dimensions, a panel for each kind of input.
+
+    The axes are principal components unless ``map_method`` names a method whose axes mean nothing.
+    """
+    results, names = record["results"], classes(record["dataset"], say)
+    axes_names = {} if "map_method" in results else {
+        "xlabel": say("plot.first_component"), "ylabel": say("plot.second_component")
+    }  # fmt: skip
+    drawn, (axes,) = figure(7.6, 3.4, 1, len(results["maps"]))
     for axis, (name, points) in zip(axes, results["maps"].items(), strict=True):
-        points = np.array(points)
-        for i, label in enumerate(classes):
-            mine = labels == i
-            axis.scatter(
-                *points[mine].T, s=5, color=PALETTE[i % 10], marker="os^DvPX<>*"[i % 10], alpha=0.7, label=label
-            )
-        axis.set(title=name, xticks=[], yticks=[], xlabel="first component", ylabel="second component")
-    axes[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2, title="class")
-    return _source(figure, record["dataset"])
+        _dots(axis, points, results["map_labels"], names)
+        axis.set(title=say.or_as_is("input", name), xticks=[], yticks=[], **axes_names)
+    axes[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2, title=say("plot.class"))
+    return name_data(drawn, record["dataset"], say)
 
 
-def comparison(record: dict[str, Any]) -> Figure:
+def comparison(record: dict[str, Any], say: Words = ENGLISH) -> Figure:
     """Accuracy of each clustering by both assignments, with SimCLR + classifier as a line."""
-    figure, ((axis,),) = _figure(7.2, 3.6)
+    drawn, ((axis,),) = figure(7.2, 3.6)
     rows = record["results"]["clusterings"]
     place = np.arange(len(rows))
     for shift, key, label, colour, hatch in (
-        (-0.2, "majority", "majority assignment", PALETTE[0], ""),
-        (0.2, "one_to_one", "one-to-one assignment", PALETTE[1], "//"),
+        (-0.2, "majority", say("plot.majority"), PALETTE[0], ""),
+        (0.2, "one_to_one", say("plot.one_to_one"), PALETTE[1], "//"),
     ):
         bars = axis.bar(
             place + shift, [100 * r[key] for r in rows], 0.38, label=label, color=colour, hatch=hatch, edgecolor="white"
@@ -219,28 +188,34 @@ def comparison(record: dict[str, Any]) -> Figure:
     axis.text(
         -0.4,
         100 * reference["test_accuracy"] + 0.8,
-        f"SimCLR + classifier, {reference['labels']:,} labels: {reference['test_accuracy']:.1%}",
+        say.plain("plot.simclr", labels=f"{reference['labels']:,}", accuracy=f"{reference['test_accuracy']:.1%}"),
         fontsize=8,
         va="bottom",
     )
-    axis.set_xticks(place, [f"{r['method']}\n{r['input']}" for r in rows], fontsize=8)
-    axis.set(ylabel="test images in the right class (%)", ylim=(0, 112))
+    axis.set_xticks(place, [textwrap.fill(clustering_name(r, say), 12) for r in rows], fontsize=8)
+    axis.set(ylabel=say("plot.right_class"), ylim=(0, 112))
     axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
-    return _source(figure, record["dataset"])
+    return name_data(drawn, record["dataset"], say)
 
 
-def clustering_time(record: dict[str, Any]) -> Figure:
+def clustering_name(row: dict[str, Any], say: Words) -> str:
+    """A clustering's method and its input in a language: ``k-means, 50 principal components``."""
+    count, _, rest = row["input"].partition(" ")
+    given = say.plain(f"input.{rest}", count=count) if count.isdigit() else say.or_as_is("input", row["input"])
+    return f"{say.or_as_is('method', row['method'])}, {given}"
+
+
+def clustering_time(record: dict[str, Any], say: Words = ENGLISH) -> Figure:
     """Fit time against accuracy, with SimCLR's whole training beside the clusterings."""
-    figure, ((axis,),) = _figure(6.2, 3.4)
+    drawn, ((axis,),) = figure(6.2, 3.4)
     rows, reference = record["results"]["clusterings"], record["results"]["simclr"]
     for i, row in enumerate(rows):
-        marker = "o" if row["method"] == "k-means" else "s"
         axis.scatter(
             row["seconds"],
             100 * row["majority"],
             color=PALETTE[i % 10],
-            marker=marker,
-            label=f"{row['method']}, {row['input']}",
+            marker="o^vsDP"[i % 6],
+            label=clustering_name(row, say),
         )
     axis.scatter(
         reference["seconds"],
@@ -248,8 +223,8 @@ def clustering_time(record: dict[str, Any]) -> Figure:
         color="black",
         marker="*",
         s=90,
-        label="SimCLR + classifier, all training",
+        label=say("plot.simclr_training"),
     )
-    axis.set(xscale="log", xlabel="training or fit time (s)", ylabel="accuracy (%)")
+    axis.set(xscale="log", xlabel=say("plot.time"), ylabel=say("plot.accuracy"))
     axis.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
-    return _source(figure, record["dataset"])
+    return name_data(drawn, record["dataset"], say)

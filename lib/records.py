@@ -107,8 +107,8 @@ def load(path: str | Path) -> dict[str, Any]:
     return record
 
 
-def load_all(folder: str | Path) -> list[dict[str, Any]]:
-    """Every record below a folder, ordered by path.
+def find_all(folder: str | Path) -> list[Path]:
+    """The path of every record below a folder, in order.
 
     Raises:
         RecordError: there is none.
@@ -118,7 +118,12 @@ def load_all(folder: str | Path) -> list[dict[str, Any]]:
         raise RecordError(
             f"no record.json below {folder}: run `make report` first, or name the folder of a profile's runs."
         )
-    return [load(path) for path in paths]
+    return paths
+
+
+def load_all(folder: str | Path) -> list[dict[str, Any]]:
+    """Every record below a folder, ordered by path; raises RecordError where there is none."""
+    return [load(path) for path in find_all(folder)]
 
 
 def picture(record: dict[str, Any], name: str) -> np.ndarray:

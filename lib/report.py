@@ -1,197 +1,223 @@
-"""Records to a report: numbered figures and tables in the notebook, then one self-contained HTML file."""
+"""What a report is made of: numbered headings, figures and tables, text from ``lib.words``, numbers with a source.
+
+A notebook calls these one after the other; ``lib.export`` makes the page of what they showed.
+"""
 
 import base64
-import html
 import io
-import statistics
+import re
 import sys
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import nbformat
-import pandas as pd
-from bs4 import BeautifulSoup
 from IPython.display import HTML, Markdown, display
-from jinja2 import pass_context
-from latex2mathml.converter import convert
+from markupsafe import Markup, escape
 from matplotlib.figure import Figure
-from nbconvert import HTMLExporter
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
-from traitlets.config import Config
 
-from lib.plots import title
-from lib.records import RecordError, load_all
+from lib import style, values, words
+from lib.records import ROOT
+from lib.values import Value
 
-NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
-
-
-def text(markdown: str) -> None:
-    """Show markdown whose numbers come from records."""
-    display(Markdown(markdown))
+DIAGRAMS = ROOT / "figures" / "diagrams"
+NONE = "–"
 
 
-class Numbered:
-    """Shows figures and tables with captions, each kind numbered from 1."""
+class Report:
+    """Shows the pieces of a report in one language, and remembers where its numbers come from.
 
-    def __init__(self):
+    ``{{ name }}`` in a text takes what its call gives as ``name``: a number from ``number``,
+    ``percent``, ``count`` or ``value``, each a link to its row in ``sources_table``.
+    """
+
+    def __init__(self, language: str):
+        self.words = words.load(language)
+        self.figure_words = style.drawable(self.words)
         self.figures = self.tables = 0
+        self.levels, self.lettered = [0, 0, 0], False
+        self.rows: dict[tuple[tuple[str, str], ...], list[values.Source]] = {}
 
-    def figure(self, figure: Figure, caption: str) -> None:
-        """Show a figure as SVG (sharp at any size); the caption is its alternative text too."""
-        self.figures += 1
+    # Numbers
+
+    def _sourced(self, shown: str, given: Sequence[Value], kind: str = "sourced") -> Markup:
+        sources = list(values.derive(lambda *_: None, *given).sources)
+        place = tuple((source.file, source.key) for source in sources)
+        self.rows.setdefault(place, sources)
+        row = list(self.rows).index(place) + 1
+        return Markup('<a class="{}" href="#source-{}">{}</a>').format(kind, row, shown)
+
+    def number(self, given: Value | Sequence[Value], scale: float = 1, digits: int = 2, unit: str = "") -> Markup:
+        """One number, or the mean ± deviation of one for each seed; see ``values.mean`` for the digits."""
+        given = [given] if isinstance(given, Value) else given
+        return self._sourced(values.mean([v.content for v in given], scale, digits, unit), given)
+
+    def percent(self, given: Value | Sequence[Value], digits: int = 2) -> Markup:
+        """Shares in [0, 1] in percent."""
+        return self.number(given, 100, digits, "%")
+
+    def count(self, given: Value) -> Markup:
+        """A whole number, with thousands separators."""
+        return self.number(given, digits=0)
+
+    def value(self, given: Value, prefix: str = "") -> Markup:
+        """A setting or a name as it stands in its record, or the word for it under ``prefix``."""
+        content = given.content
+        if isinstance(content, list):
+            return Markup(", ").join(self.value(item, prefix) for item in given) if content else Markup(NONE)
+        if content is None or content == "":
+            return Markup(NONE)
+        if isinstance(content, bool):
+            return self.words("label.with" if content else "label.without")
+        if isinstance(content, int):
+            return self.count(given)
+        shown = self.words.or_as_is(prefix, content)
+        return self._sourced(shown, [given], "sourced name") if re.search(r"\d", shown) else escape(shown)
+
+    def time(self, given: Value) -> Markup:
+        """A moment, to the minute, in the time zone it was recorded in."""
+        return self._sourced(given.content.replace("T", " ")[:16], [given])
+
+    # Pieces
+
+    def section(self, key: str, level: int = 2, anchor: str = "", appendix: bool = False, **given: Any) -> None:
+        """A numbered heading with the text ``<key>.heading``.
+
+        ``anchor`` is for a key that comes twice; with ``appendix``, chapters are lettered from here on.
+        """
+        if appendix and not self.lettered:
+            self.lettered, self.levels = True, [0, 0, 0]
+        self.levels[level - 2] += 1
+        self.levels[level - 1 :] = [0] * len(self.levels[level - 1 :])
+        chapter, *below = self.levels[: level - 1]
+        number = ".".join(map(str, [chr(64 + chapter) if self.lettered else chapter, *below]))
+        heading = self.words(f"{key}.heading", **given)
+        anchor = anchor or key.replace(".", "-")
+        display(HTML(f'<h{level} id="{anchor}"><span class="section">{number}</span> {heading}</h{level}>'))
+
+    def text(self, key: str, **given: Any) -> None:
+        """The markdown under a key. ``[](#figure-name)`` in it becomes a link that says “Figure” and its number."""
+        display(Markdown(str(self.words(key, **given))))
+
+    def points(self, points: Sequence[str]) -> None:
+        """A list of points, each a text already."""
+        display(Markdown("\n".join(f"- {' '.join(point.split())}" for point in points)))
+
+    def figure(self, figure: Figure, key: str, anchor: str = "", **given: Any) -> None:
+        """Show a figure as SVG (sharp at any size) with the caption ``<key>.caption``, its alternative text too."""
         svg = io.StringIO()
         figure.savefig(svg, format="svg", metadata={"Date": None})
-        content = base64.b64encode(svg.getvalue().encode()).decode()
         width, height = (round(inches * 96) for inches in figure.get_size_inches())
-        image = f'<img src="data:image/svg+xml;base64,{content}" width="{width}" height="{height}"'
-        image += f' alt="{html.escape(caption)}">'
-        label = f"<strong>Figure {self.figures}.</strong> {html.escape(caption)}"
-        display(HTML(f'<figure id="figure-{self.figures}">{image}<figcaption>{label}</figcaption></figure>'))
+        anchor = anchor or key.split(".")[-1]
+        display(HTML(self._figure(svg.getvalue(), width, height, key, anchor, "plot", given)))
 
-    def table(self, frame: pd.DataFrame, caption: str) -> None:
-        """Show a table whose cells are text already; columns that start with a digit are set right."""
-        self.tables += 1
-        numeric = [all(str(v)[:1].isdigit() or v in ("–", "") for v in frame[column]) for column in frame]
+    def diagrams(self, *names: str, **given: Any) -> None:
+        """The drawn figures of these names side by side, each text ``diagrams.<name>.text`` before them.
 
-        def row(cells: Sequence[Any], tag: str) -> str:
-            classes = [' class="number"' if n else "" for n in numeric]
-            return (
-                "<tr>"
-                + "".join(f"<{tag}{c}>{html.escape(str(v))}</{tag}>" for v, c in zip(cells, classes, strict=True))
-                + "</tr>"
-            )
+        A diagram that is not there is left out, and its text with it.
+        """
+        paths = {name: DIAGRAMS / f"{name}.{self.words.language}.svg" for name in names}
+        paths = {name: path for name, path in paths.items() if path.exists()}
+        if not paths:
+            return
+        display(Markdown(self.words.join([self.words(f"diagrams.{name}.text", **given) for name in paths])))
+        pieces = ""
+        for name, path in paths.items():
+            svg = path.read_text(encoding="utf-8")
+            box = re.search(r'viewBox="[\d.-]+[ ,]+[\d.-]+[ ,]+([\d.]+)[ ,]+([\d.]+)"', svg)
+            width, height = (round(float(side)) for side in box.groups())
+            pieces += self._figure(svg, width, height, f"diagrams.{name}", name, "diagram", given)
+        display(HTML(f'<div class="side-by-side">{pieces}</div>'))
 
-        body = "".join(row(cells, "td") for cells in frame.itertuples(index=False))
-        label = f"<caption><strong>Table {self.tables}.</strong> {html.escape(caption)}</caption>"
-        table = f"<table>{label}<thead>{row(frame.columns, 'th')}</thead><tbody>{body}</tbody></table>"
-        display(HTML(f'<div class="scroll" id="table-{self.tables}" tabindex="0">{table}</div>'))
-
-
-def mean(values: Sequence[float], scale: float = 1.0, digits: int = 2, unit: str = "") -> str:
-    """``mean ± sample deviation`` of several seeds, or the one value there is."""
-    scaled = [value * scale for value in values]
-    spread = f" ± {statistics.stdev(scaled):,.{digits}f}" if len(scaled) > 1 else ""
-    return f"{statistics.mean(scaled):,.{digits}f}{spread}{unit}".replace("-", "−")
-
-
-def percent(values: Sequence[float]) -> str:
-    """Shares in [0, 1] as ``mean ± deviation%``."""
-    return mean(values, 100, 2, "%")
-
-
-def by_run(records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Records of the same run in one list, a record for each seed.
-
-    Raises:
-        RecordError: they were not made on the same data.
-    """
-    ordered = sorted(records, key=lambda r: (r["parameters"]["run"], r["parameters"]["seed"]))
-    runs = {run: list(seeds) for run, seeds in groupby(ordered, key=lambda r: r["parameters"]["run"])}
-    for run, seeds in runs.items():
-        if len(descriptions := {r["dataset"]["description"] for r in seeds}) > 1:
-            raise RecordError(
-                f"the seeds of {run} were run on different data ({'; '.join(descriptions)}): run them anew."
-            )
-    return runs
-
-
-def cover(heading: str, subtitle: str, fields: dict[str, str], datasets: Sequence[dict[str, Any]]) -> None:
-    """The first page: title, the student's data, and which images all of it was made from."""
-    rows = "".join(
-        f'<tr><th scope="row">{html.escape(k)}</th><td>{html.escape(v) or "–"}</td></tr>' for k, v in fields.items()
-    )
-    notes = []
-    for dataset in {d["name"] + d["description"]: d for d in datasets}.values():
-        warn = "" if dataset["genuine"] else " warn"
-        instead = (
-            ""
-            if dataset["genuine"]
-            else " Not the full original data set: its figures cannot be compared with published ones."
+    def _figure(self, svg: str, width: int, height: int, key: str, anchor: str, kind: str, given: dict) -> str:
+        self.figures += 1
+        content = base64.b64encode(svg.encode()).decode()
+        caption = self.words(f"{key}.caption", **given)
+        label = self.words("label.figure", number=self.figures)
+        return (
+            f'<figure id="figure-{anchor}" class="{kind}"><img src="data:image/svg+xml;base64,{content}"'
+            f' width="{width}" height="{height}" alt="{escape(caption.striptags())}">'
+            f'<figcaption><strong class="label">{label}</strong> {caption}</figcaption></figure>'
         )
-        source = f"Data: {title(dataset)} – {dataset['description']} ({dataset['source']}).{instead}"
-        notes.append(f'<p class="source{warn}">{html.escape(source)}</p>')
-    head = f"<h1>{html.escape(heading)}</h1><p>{html.escape(subtitle)}</p>"
-    display(HTML(f'<header class="cover">{head}<table>{rows}</table>{"".join(notes)}</header>'))
+
+    def table(self, rows: Sequence[dict[str, Any]], key: str, anchor: str = "", **given: Any) -> None:
+        """Show rows, dicts from a column's heading to its cell; columns of numbers are set right."""
+        self.tables += 1
+        anchor = f"table-{anchor or key.split('.')[-1]}"
+        label = self.words("label.table", number=self.tables)
+        caption = f'<strong class="label">{label}</strong> {self.words(f"{key}.caption", **given)}'
+        numeric = [all(_starts_with_digit(row[column]) for row in rows) for column in rows[0]]
+        head = "".join(_cell("th", name, n, ' scope="col"') for name, n in zip(rows[0], numeric, strict=True))
+        body = ""
+        for row in rows:
+            first, *others = row.values()
+            body += "<tr>" + _cell("th", first, numeric[0], ' scope="row"')
+            body += "".join(_cell("td", cell, n) for cell, n in zip(others, numeric[1:], strict=True)) + "</tr>"
+        # the caption stays while the table scrolls, so it is no <caption>
+        display(
+            HTML(
+                f'<figure id="{anchor}" class="table"><figcaption id="{anchor}-caption">{caption}</figcaption>'
+                f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{anchor}-caption">'
+                f'<table aria-labelledby="{anchor}-caption"><thead><tr>{head}</tr></thead>'
+                f"<tbody>{body}</tbody></table></div></figure>"
+            )
+        )
+
+    def cover(self, heading: str, subtitle: str, fields: dict[str, str], notes: Sequence[tuple[str, str]]) -> None:
+        """The first page: title, the student's data, notes on the images, each with ``warn`` or nothing."""
+        rows = "".join(
+            f'<tr><th scope="row">{self.words(f"cover.{name}")}</th><td>{escape(text) or NONE}</td></tr>'
+            for name, text in fields.items()
+        )
+        if self.figure_words is not self.words:
+            notes = [*notes, (f"{self.figure_words('label.no_font')} {self.words('label.no_font')}", "warn")]
+        below = "".join(f'<p class="data {kind}">{note}</p>' for note, kind in notes)
+        head = f"<h1>{heading}</h1><p>{subtitle}</p>"
+        language = f'lang="{self.words.html}" data-language="{self.words.language}"'
+        display(HTML(f'<header class="cover" {language}>{head}<table>{rows}</table>{below}</header>'))
+
+    def sources_table(self) -> None:
+        """Every number shown so far: the record it is from, the place in it, and what stands there."""
+        names = (self.words(f"sources.{name}") for name in ("row", "file", "key", "stored"))
+        heads = "".join(_cell("th", name, False, ' scope="col"') for name in names)
+        body = ""
+        for i, sources in enumerate(self.rows.values(), 1):
+            files = ", ".join(dict.fromkeys(str(escape(source.file)) for source in sources))
+            keys = ", ".join(dict.fromkeys(f"<code>{escape(source.key)}</code>" for source in sources))
+            stored = ", ".join(str(escape(source.stored)) for source in sources)
+            body += f'<tr id="source-{i}"><th scope="row">{i}</th><td>{files}</td><td>{keys}</td><td>{stored}</td></tr>'
+        display(
+            HTML(
+                '<div class="scroll sources" tabindex="0" role="region" aria-labelledby="appendix-sources">'
+                f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
+            )
+        )
 
 
-class _Renderer(IPythonRenderer):
-    """Formulas as MathML, which browsers set themselves: no script, no font from elsewhere."""
-
-    def block_math(self, body: str) -> str:
-        return convert(body.strip(), display="block")
-
-    def inline_math(self, body: str) -> str:
-        return convert(body.strip())
+def _starts_with_digit(cell: Any) -> bool:
+    text = Markup(cell).striptags()
+    return text.lstrip("−")[:1].isdigit() or text in (NONE, "")
 
 
-class ReportExporter(HTMLExporter):
-    """nbconvert's HTML exporter with the kit's template, MathML and a table of contents."""
-
-    def __init__(self, **options: Any):
-        template = Config({"TemplateExporter": {"extra_template_basedirs": [str(NOTEBOOKS)]}})
-        super().__init__(config=template, template_name="template", **options)
-
-    @pass_context
-    def markdown2html(self, context: Any, source: str) -> str:
-        """Override of nbconvert's filter, for the renderer alone."""
-        return MarkdownWithMath(renderer=_Renderer(escape=False, anchor_link_text="")).render(source)
-
-    def from_notebook_node(self, nb, resources=None, **options: Any):
-        """HTML with ``<nav id="contents">`` filled from the headings."""
-        body, resources = super().from_notebook_node(nb, resources, **options)
-        soup = BeautifulSoup(body, "html.parser")
-        contents = "<h2>Contents</h2><ol>"
-        for heading in soup.main.find_all(["h2", "h3"]):
-            for anchor in heading.find_all("a", class_="anchor-link"):
-                anchor.decompose()
-            indent = ("<ol>", "</ol>") if heading.name == "h3" else ("", "")
-            name = html.escape(heading.get_text().strip())
-            contents += f'{indent[0]}<li><a href="#{heading["id"]}">{name}</a></li>{indent[1]}'
-        soup.find(id="contents").append(BeautifulSoup(contents + "</ol>", "html.parser"))
-        cover = soup.find("header", class_="cover")
-        if cover:
-            names = [cover.h1.get_text(), *(c.get_text() for c in cover.select("tr:first-child td"))]
-            soup.title.string = " · ".join(name for name in names if name != "–")  # the PDF's running head
-            # the cover comes before the contents, on screen and on paper
-            soup.find(id="contents").insert_before(cover.extract())
-        return str(soup), resources
+def _cell(tag: str, content: Any, numeric: bool, more: str = "") -> str:
+    right = ' class="number"' if numeric else ""
+    return f"<{tag}{more}{right}>{escape(content)}</{tag}>"
 
 
-def export(notebook: str | Path, target: str | Path) -> None:
-    """An executed report notebook as one HTML file, written beside its place and renamed.
-
-    Raises:
-        RuntimeError: the file would ask another host for something.
-    """
-    node = nbformat.read(notebook, as_version=4)
-    body, _ = ReportExporter().from_notebook_node(node)
-    soup = BeautifulSoup(body, "html.parser")
-    outside = [t for t in soup.find_all(src=True) if not t["src"].startswith("data:")] + soup.find_all(
-        "link", rel="stylesheet"
-    )
-    if outside:
-        raise RuntimeError(f"the report would load {outside[0]} from elsewhere.")
-    target = Path(target)
-    part = target.with_suffix(".part")
-    part.write_text(body, encoding="utf-8")
-    part.replace(target)
-
-
-def results_table(records: Sequence[dict[str, Any]]) -> str:
+def results_table(records: Sequence[Value]) -> str:
     """Accuracies and times of all runs as a markdown table, a row for each profile, run and number of labels."""
     lines = [
         "| profile | run | labels | seeds | test accuracy | pretraining | classifier |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
-    ordered = sorted((r for r in records if "classifiers" in r["results"]), key=lambda r: r["profile"])
-    for profile, group in groupby(ordered, key=lambda r: r["profile"]):
-        for run, repeats in by_run(list(group)).items():
-            for i, entry in enumerate(repeats[0]["results"]["classifiers"]):
-                accuracy = percent([r["results"]["classifiers"][i]["test_accuracy"] for r in repeats])
+    ordered = sorted((r for r in records if "classifiers" in r["results"]), key=lambda r: r["profile"].content)
+    for profile, group in groupby(ordered, key=lambda r: r["profile"].content):
+        for run, repeats in values.by_run(list(group)).items():
+            contents = [r.content for r in repeats]
+            for i, entry in enumerate(contents[0]["results"]["classifiers"]):
+                accuracy = values.percent([r["results"]["classifiers"][i]["test_accuracy"] for r in contents])
                 times = (
-                    mean([r["seconds"][k] for r in repeats], digits=1, unit=" s")
+                    values.mean([r["seconds"][k] for r in contents], digits=1, unit=" s")
                     for k in ("pretraining", entry["history"])
                 )
                 cells = (f"`{profile}`", run, f"{entry['labels']:,}", str(len(repeats)), accuracy, *times)
@@ -200,11 +226,8 @@ def results_table(records: Sequence[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    """``python -m lib.report NOTEBOOK HTML`` exports; ``--results FOLDER`` prints the table of its records."""
-    if sys.argv[1:2] == ["--results"]:
-        print(results_table(load_all(sys.argv[2])))
-    else:
-        export(*sys.argv[1:3])
+    """``python -m lib.report FOLDER`` prints the table of a folder's records that the README shows."""
+    print(results_table(values.load_all(Path(sys.argv[-1]))))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """What decides a training besides model and data: epochs, batch, optimiser, schedule."""
 
+import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -54,3 +56,16 @@ def crop_side(epoch: int, small_crops: Sequence[tuple[int, int]]) -> int | None:
 def choose_device() -> torch.device:
     """The accelerator if there is one, else the CPU."""
     return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+
+
+def compile_for(device: torch.device, model: nn.Module) -> bool:
+    """``torch.compile`` a network in place where it pays, and say whether it was done.
+
+    On a CUDA device with Triton, BatchNorm and ReLU are fused into one pass over memory. On a CPU it is left
+    alone: it asks for a C++ compiler, half a minute at each size of batch and view, and gains little on these
+    networks (docs/cifar10.md). The weights keep their names.
+    """
+    gains = device.type == "cuda" and importlib.util.find_spec("triton") is not None
+    if gains:
+        model.compile()
+    return gains

@@ -19,7 +19,7 @@ from lib.augment import Views
 from lib.checkpoint import TrainingState, code_digest, digest
 from lib.loss import nt_xent_loss
 from lib.models import Classifier, SimCLR
-from lib.settings import OPTIMIZERS, SCHEDULES, Settings, choose_device, crop_side
+from lib.settings import OPTIMIZERS, SCHEDULES, Settings, choose_device, compile_for, crop_side
 
 
 class TrainingDiverged(RuntimeError):
@@ -112,6 +112,7 @@ def pretrain(
     distributed.check_share(settings.batch_size)
     device = choose_device()
     model.to(device)
+    compile_for(device, model)
     images = images.to(device)
 
     if not any(p.requires_grad for p in model.encoder.parameters()):

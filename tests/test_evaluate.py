@@ -50,7 +50,7 @@ def test_probabilities_average_over_random_views(digits):
 def test_neighbours_by_hand():
     bank = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 5.0], [0.1, 4.0], [-1.0, 0.0]])
     labels = np.array([0, 0, 1, 1, 2])
-    queries = np.array([[9.0, 0.5], [0.1, 0.2]])
+    queries = np.array([[9.0, 0.3], [0.1, 0.2]])
     assert evaluate.nearest(bank, queries, 2).tolist() == [[0, 1], [3, 2]], "by angle, not by distance"
     assert evaluate.knn_accuracy(bank, labels, queries, np.array([0, 1]), k=2) == 1
     assert evaluate.knn_accuracy(bank, labels, queries, np.array([0, 2]), k=2) == 0.5

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import torch
 import yaml
 
 from lib.records import ROOT
@@ -50,12 +51,20 @@ def test_notebooks_are_clean_and_tell_a_story(notebook):
     assert sum("parameters" in c.metadata.get("tags", []) for c in code) == 1
 
 
-@pytest.mark.parametrize("profile", ["quick", "original", "improved"])
-def test_snakemake_plans_every_run_and_the_report(profile):
-    run = command("snakemake", "--dry-run", "--forceall", "--cores", "2", "--config", f"profile={profile}")
+@pytest.mark.parametrize(
+    ("profile", "everything"), [("quick", ""), ("original", ""), ("original", "yes"), ("improved", "")]
+)
+def test_snakemake_plans_every_run_and_the_report(profile, everything):
+    asked = ("--config", f"profile={profile}", f"all={everything}")
+    run = command("snakemake", "--dry-run", "--forceall", "--cores", "2", *asked)
     assert run.returncode == 0, run.stderr
     runs = yaml.safe_load((ROOT / f"notebooks/profiles/{profile}.yaml").read_text())["runs"]
-    planned = sum(len(r.get("seeds", [0])) for r in runs.values())
+    left_out = (
+        [n for n, r in runs.items() if "needs" in r] if not everything and not torch.accelerator.is_available() else []
+    )
+    assert all(name in run.stdout + run.stderr for name in left_out), "what is left out is named"
+    assert ("ALL=yes" in run.stdout + run.stderr) == bool(left_out)
+    planned = sum(len(r.get("seeds", [0])) for n, r in runs.items() if n not in left_out)
     assert re.search(rf"^run\s+{planned}$", run.stdout, re.M), run.stdout
     assert re.search(r"^html\s+1$", run.stdout, re.M)
 
@@ -107,8 +116,9 @@ def test_nothing_imports_against_the_flow():
         "flops",
         "settings",
     ]
-    order += ["distributed", "checkpoint", "train", "parameters"]
-    order += ["records", "evaluate", "cluster", "plots", "pdf", "report"]
+    order += ["distributed", "checkpoint", "train", "words", "parameters"]
+    order += ["records", "evaluate", "cluster", "style", "plots", "values", "report", "sections", "findings"]
+    order += ["appendix", "export", "pdf"]
     assert {p.stem for p in (ROOT / "lib").glob("*.py")} == {*order, "__init__"}
     for place, module in enumerate(order):
         imported = re.findall(
@@ -120,7 +130,7 @@ def test_nothing_imports_against_the_flow():
 
 
 def test_the_readmes_results_are_those_of_the_records():
-    run = command(sys.executable, "-m", "lib.report", "--results", str(ROOT / "figures/records"))
+    run = command(sys.executable, "-m", "lib.report", str(ROOT / "figures/records"))
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() in (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -132,6 +142,17 @@ def test_the_readmes_speed_is_that_of_the_benchmarks_record():
     assert f"takes {record['improved_share']:.2f} of the time of `original`" in readme
     assert record["ratio"] >= 2.5
     assert record["improved_share"] <= 1
+
+
+def test_the_docs_cost_of_the_labs_runs_is_the_benchmarks():
+    run = command(sys.executable, "bench/original_cifar10.py", "--table")
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() in (ROOT / "docs/cifar10.md").read_text(encoding="utf-8")
+
+
+def test_the_views_take_a_tenth_of_a_step_at_most():
+    sides = json.loads((ROOT / "bench/results/cifar_step.json").read_text())["sides"]
+    assert {side: entry["views_share"] for side, entry in sides.items() if entry["views_share"] > 0.1} == {}
 
 
 def test_the_style_is_ruffs():

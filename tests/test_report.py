@@ -1,36 +1,136 @@
-"""The report: self-contained, numbered, with formulas, contents and a PDF whose pages are not empty."""
+"""The pieces of a report: headings, figures, tables, numbers, and the checks before it is written."""
 
-import pandas as pd
+import re
+import shutil
+import subprocess
+import sys
+
 import papermill
 import pytest
 from bs4 import BeautifulSoup
 from matplotlib.figure import Figure
 from nbformat import v4 as nbf
-from playwright.sync_api import sync_playwright
-from pypdf import PdfReader
 
-from lib import pdf, report
-from lib.records import ROOT, RecordError, load_all
+from lib import export, report, style, values, words
+from lib.parameters import ParameterError, ReportParameters
+from lib.records import ROOT
+from lib.report import Report
+from lib.values import Source, Value
+
+LANGUAGE = {"locale": "en_GB", "html": "en", "script": "latin"}
+NUMBER = Value(0.981, (Source("run/record.json", ".results.test_accuracy", 0.981),))
 
 
 @pytest.fixture
-def notebook(tmp_path):
-    node = nbf.new_notebook(
-        cells=[
-            nbf.new_markdown_cell("## 1 First\n\nInline $\\tau > 0$ and\n\n$$\\frac{a}{b} \\neq \\log(2N - 1)$$"),
-            nbf.new_code_cell("secret = 1", outputs=[nbf.new_output("stream", text="<said> & done")]),
-            nbf.new_markdown_cell("### 1.1 Below\n\nText.\n\n## 2 Second\n\nMore."),
-        ]
-    )
+def pieces(monkeypatch):
+    """What a report shows, parsed; its texts are a few of the test's own."""
+    shown = []
+    monkeypatch.setattr(report, "display", lambda piece: shown.append(BeautifulSoup(piece.data, "html.parser")))
+    return shown
+
+
+@pytest.fixture
+def own(pieces, monkeypatch):
+    """A report whose texts are the English ones and a few of the test's own."""
+    english = words.load("en")
+    texts = {"language": LANGUAGE, "own": {"heading": "Own", "caption": 'loss &lt; 1 &amp; "more" {{ n }}'}}
+    mixed = words.Words("en", texts)
+    mixed.texts |= {key: text for key, text in english.texts.items() if not key.startswith("own")}
+    monkeypatch.setattr(words, "load", lambda language: mixed)
+    return Report("en")
+
+
+def test_figures_and_tables_are_numbered_and_escaped(own, pieces):
+    own.figure(Figure(), "own", n=own.percent(NUMBER))
+    own.table([{"run": "a<b", "accuracy": own.percent(NUMBER)}], "own", n="")
+    own.figure(Figure(), "own", "second", n="<2>")
+    figure, table, second = pieces
+    assert figure.img["alt"] == 'loss < 1 & "more" 98.10%'
+    assert int(figure.img["width"]) > 0
+    assert int(figure.img["height"]) > 0
+    assert figure.figure["id"] == "figure-own"
+    assert figure.figcaption.get_text().startswith("Figure 1. loss")
+    assert second.figure["id"] == "figure-second"
+    assert second.figcaption.get_text() == 'Figure 2. loss < 1 & "more" <2>'
+    assert table.figcaption.get_text().startswith("Table 1. loss")
+    assert [cell.get("class") for cell in table.tbody.find_all(["th", "td"])] == [None, ["number"]]
+    assert table.tbody.th.get_text() == "a<b"
+    assert table.find(role="region")["aria-labelledby"] == table.figcaption["id"]
+
+
+def test_headings_count_by_level_and_the_appendix_has_letters(own, pieces):
+    for level, appendix in (
+        (2, False),
+        (3, False),
+        (4, False),
+        (4, False),
+        (3, False),
+        (2, False),
+        (2, True),
+        (3, True),
+    ):
+        own.section("own", level, appendix=appendix)
+    numbers = [piece.find(class_="section").get_text() for piece in pieces]
+    assert numbers == ["1", "1.1", "1.1.1", "1.1.2", "1.2", "2", "A", "A.1"]
+
+
+def test_a_number_leads_to_its_row(own, pieces):
+    first, again = own.percent(NUMBER), own.number(NUMBER, digits=3)
+    other = own.number(values.derive(lambda a: 1 - a, NUMBER), 100)  # the same source, computed with
+    assert [BeautifulSoup(n, "html.parser").a["href"] for n in (first, again, other)] == ["#source-1"] * 3
+    assert (own.value(Value("adam", NUMBER.sources)), own.value(Value([], NUMBER.sources))) == ("adam", "–")
+    assert [own.value(Value(content, NUMBER.sources)) for content in (True, False, "")] == ["yes", "no", "–"]
+    assert "0" in own.value(Value(0, NUMBER.sources))
+    own.sources_table()
+    assert [cell.get_text() for cell in pieces[0].find(id="source-1").find_all(["th", "td"])] == [
+        "1",
+        "run/record.json",
+        ".results.test_accuracy",
+        "0.981",
+    ]
+
+
+def test_the_cover_warns_of_a_sample_and_of_a_missing_font(pieces, monkeypatch):
+    monkeypatch.setattr(style, "chinese_font", lambda look=False: None)
+    chinese = Report("zh")
+    assert chinese.figure_words.language == "en"
+    chinese.cover("T", "S", {"student": "李华", "number": ""}, [("5,000 digits", "warn")])
+    (page,) = pieces
+    assert [note.get_text()[:12] for note in page.select(".data.warn")] == ["5,000 digits", "No font with"]
+    assert "本机没有找到" in page.get_text()
+    assert [cell.get_text() for cell in page.find_all("td")] == ["李华", "–"]
+
+
+def test_a_language_that_is_not_there_is_refused_before_anything_runs():
+    given = dict.fromkeys(ReportParameters.model_fields, "")
+    with pytest.raises(ParameterError, match="language = 'fr' is not right: input should be 'en' or 'zh'"):
+        ReportParameters.checked(given | {"language": "fr", "profile": "quick"})
+
+
+# The page
+
+
+def notebook(tmp_path, *cells):
     path = tmp_path / "report.ipynb"
-    path.write_text(nbf.writes(node), encoding="utf-8")
+    path.write_text(nbf.writes(nbf.new_notebook(cells=list(cells))), encoding="utf-8")
     return path
 
 
+def exported(path):
+    export.export(path, path.with_suffix(".html"))
+    return BeautifulSoup(path.with_suffix(".html").read_text(encoding="utf-8"), "html.parser")
+
+
 @pytest.fixture
-def page(notebook):
-    report.export(notebook, notebook.with_suffix(".html"))
-    return BeautifulSoup(notebook.with_suffix(".html").read_text(encoding="utf-8"), "html.parser")
+def page(tmp_path):
+    return exported(
+        notebook(
+            tmp_path,
+            nbf.new_markdown_cell("## First\n\nInline $\\tau > 0$ and\n\n$$\\frac{a}{b} \\neq \\log(2N - 1)$$"),
+            nbf.new_code_cell("secret = 1", outputs=[nbf.new_output("stream", text="<said> & done")]),
+            nbf.new_markdown_cell("### Below\n\nText.\n\n## Second\n\nMore."),
+        )
+    )
 
 
 def test_one_file_that_asks_nobody(page):
@@ -49,7 +149,8 @@ def test_formulas_are_mathml(page):
 
 def test_contents_link_to_every_heading(page):
     links = page.find(id="contents").find_all("a")
-    assert [a.get_text() for a in links] == ["1 First", "1.1 Below", "2 Second"]
+    assert [a.get_text() for a in links] == ["First", "Below", "Second"]
+    assert [len(a.find_parents("ol")) for a in links] == [1, 2, 1]
     assert all(page.find(id=a["href"][1:]) for a in links)
 
 
@@ -60,137 +161,90 @@ def test_code_is_folded_not_lost(page):
     assert "<said> & done" in page.find("pre", class_="stream").get_text()
 
 
-def test_a_report_that_would_load_from_elsewhere_is_not_written(notebook, tmp_path):
-    node = nbf.new_notebook(cells=[nbf.new_markdown_cell("![x](https://example.org/x.png)")])
-    notebook.write_text(nbf.writes(node))
-    with pytest.raises(RuntimeError, match="example.org"):
-        report.export(notebook, tmp_path / "r.html")
+FIGURE = '<figure id="figure-x"><figcaption><strong class="label">Figure 1.</strong> X</figcaption></figure>'
+
+
+def test_references_take_the_number_of_what_they_lead_to(tmp_path):
+    found = exported(notebook(tmp_path, nbf.new_markdown_cell(f"See [](#figure-x).\n\n{FIGURE}")))
+    assert found.find("a", class_="reference").get_text() == "Figure 1"
+    assert "See Figure 1." in found.main.get_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("![x](https://example.org/x.png)", "would load https://example.org/x.png"),
+        ("See [](#figure-y).", "refers to #figure-y"),
+        ("[a](#b)", "#b of “a” leads nowhere"),
+        ("We reach 97.3 % at once.", "from no record: 97.3 in “We reach 97.3 % at once.”"),
+        ("| a |\n| - |\n| −4 |", "from no record: 4"),
+        ("`12`", "from no record: 12"),
+        ("About 3x faster", "from no record: 3"),
+        ("## 7 reasons", "from no record: 7"),
+    ],
+)
+def test_a_report_that_must_not_be_handed_in_is_not_written(tmp_path, text, complaint):
+    path = notebook(tmp_path, nbf.new_markdown_cell(text))
+    with pytest.raises(export.ReportError, match=re.escape(complaint)):
+        export.export(path, tmp_path / "r.html")
     assert not (tmp_path / "r.html").exists()
 
 
-def test_figures_and_tables_are_numbered_and_escaped(monkeypatch):
-    shown = []
-    monkeypatch.setattr(report, "display", lambda html: shown.append(BeautifulSoup(html.data, "html.parser")))
-    numbered = report.Numbered()
-    numbered.figure(Figure(), 'loss < 1 & "more"')
-    numbered.table(pd.DataFrame({"run": ["a<b"], "accuracy": ["98.10%"]}), "All runs")
-    numbered.figure(Figure(), "second")
-    figure, table, second = shown
-    assert figure.img["alt"] == 'loss < 1 & "more"'
-    assert int(figure.img["width"]) > 0
-    assert figure.figcaption.get_text().startswith("Figure 1.")
-    assert second.figcaption.get_text() == "Figure 2. second"
-    assert table.caption.get_text() == "Table 1. All runs"
-    assert [td.get("class") for td in table.find_all("td")] == [None, ["number"]]
-    assert table.td.get_text() == "a<b"
+def test_make_report_stops_there_with_the_reason(tmp_path):
+    path = notebook(tmp_path, nbf.new_markdown_cell("We reach 97.3 % at once."))
+    words_ = [sys.executable, "-m", "lib.export", str(path), str(tmp_path / "r.html")]
+    run = subprocess.run(words_, cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 1
+    assert run.stderr.startswith("numbers that are from no record: 97.3")
+    assert "Traceback" not in run.stderr
 
 
-def test_mean_and_deviation():
-    assert report.percent([0.981, 0.983]) == "98.20 ± 0.14%"
-    assert report.percent([0.5]) == "50.00%"
-    assert report.mean([1234.5], digits=1, unit=" s") == "1,234.5 s"
+@pytest.mark.parametrize(
+    "text",
+    ["CIFAR-10 and ResNet-18, `mnist-seed0`", "<cite>Chen 2020, arXiv:2002.05709</cite>", "$2N - 2$", "t-SNE, NT-Xent"],
+)
+def test_names_literature_and_formulas_need_no_record(tmp_path, text):
+    assert exported(notebook(tmp_path, nbf.new_markdown_cell(text)))
 
 
-def test_seeds_on_different_data_are_not_averaged():
-    seeds = [{"parameters": {"run": "mnist", "seed": s}, "dataset": {"description": d}} for s, d in enumerate("ab")]
-    with pytest.raises(RecordError, match="run on different data"):
-        report.by_run(seeds)
+def readme():
+    """The pieces of code in the README's part about a section or a run of one's own."""
+    part = (ROOT / "README.md").read_text(encoding="utf-8").split("## A section or a run of your own\n")[1]
+    part = part.split("\n## ")[0]
+    assert len(part.strip().splitlines()) <= 10
+    return re.findall(r"`(mine: .*?|report\.section.*?|  \w+: \{notebook.*?)`", part)
 
 
-def test_the_cover_warns_of_a_sample(monkeypatch):
-    shown = []
-    monkeypatch.setattr(report, "display", lambda html: shown.append(html.data))
-    dataset = {"name": "mnist", "description": "5,000 digits", "source": "embedded sample", "genuine": False}
-    report.cover("T", "S", {"Student": "李华"}, [dataset, dataset])
-    assert shown[0].count("5,000 digits") == 1
-    assert "source warn" in shown[0]
-    assert "cannot be compared" in shown[0]
-    assert "李华" in shown[0]
+def test_a_section_of_ones_own_as_the_readme_has_it(tmp_path, monkeypatch):
+    *texts, cell, _ = readme()
+    folder = tmp_path / "text"
+    folder.mkdir()
+    for language, more in zip(("en", "zh"), texts, strict=True):
+        source = (words.TEXTS / f"{language}.yaml").read_text(encoding="utf-8")
+        (folder / f"{language}.yaml").write_text(f"{source}\n{more}\n", encoding="utf-8")
+    node = nbf.reads((ROOT / "notebooks/report.ipynb").read_text(encoding="utf-8"))
+    node.cells[1].source = f"from lib import words\nwords.TEXTS = __import__('pathlib').Path({str(folder)!r})\n" + (
+        node.cells[1].source
+    )
+    node.cells.insert(-1, nbf.new_code_cell(cell))
+    path = tmp_path / "own.ipynb"
+    path.write_text(nbf.writes(node), encoding="utf-8")
+    parameters = {"runs": str(ROOT / "figures/records"), "profile": "quick", "language": "zh"}
+    papermill.execute_notebook(path, tmp_path / "r.ipynb", parameters, progress_bar=False)
+    found = exported(tmp_path / "r.ipynb")
+    heading = found.find(id="mine")
+    assert heading.get_text() == "6 我的问题"
+    assert re.fullmatch(r"最后的损失是 \d\.\d+。", heading.find_next("p").get_text())
+    assert found.select_one('nav a[href="#mine"]')
 
 
-needs_browser = pytest.mark.skipif(not pdf.find_browser(), reason="no Chromium, Chrome or Edge on this machine")
-
-
-@pytest.fixture(scope="module")
-def real_report(tmp_path_factory):
-    """The report of the published records, as `make report` makes it."""
-    folder = tmp_path_factory.mktemp("report")
-    parameters = {"runs": str(ROOT / "figures/records"), "profile": "improved", "student": "李华", "number": 2021}
-    papermill.execute_notebook(ROOT / "notebooks/report.ipynb", folder / "r.ipynb", parameters, progress_bar=False)
-    report.export(folder / "r.ipynb", folder / "r.html")
-    return folder / "r.html"
-
-
-def test_the_real_reports_figures_tables_and_sections(real_report):
-    page = BeautifulSoup(real_report.read_text(encoding="utf-8"), "html.parser")
-    headings = [h.get_text()[1:].strip() for h in page.main.find_all("h2")]
-    assert headings[:5] == ["Background and motivation", "Current methods", "Experiment", "Results", "Conclusions"]
-    for kind, label in (("figure", "Figure"), ("table", "Table")):
-        captions = [c.get_text() for c in page.main.select(f"[id^={kind}-] :is(figcaption, caption)")]
-        assert len(captions) >= 4
-        assert [c.split(".")[0] for c in captions] == [f"{label} {i}" for i in range(1, len(captions) + 1)]
-    text = page.main.get_text()
-    records = load_all(ROOT / "figures/records/improved")
-    runs = [r["results"]["classifiers"] for r in records if "classifiers" in r["results"]]
-    for i in range(len(runs[0])):
-        assert report.percent([classifiers[i]["test_accuracy"] for classifiers in runs]) in text
-    assert "nan" not in text.lower().split()
-    assert "Traceback" not in text
-
-
-@needs_browser
-@pytest.mark.parametrize("width", [1280, 400])
-def test_in_a_browser_nothing_is_asked_for_and_nothing_sticks_out(real_report, width):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=pdf.find_browser(), args=["--no-sandbox"])
-        tab = browser.new_page(viewport={"width": width, "height": 800})
-        requests, messages = [], []
-        tab.on("request", lambda request: requests.append(request.url))
-        tab.on("console", lambda message: messages.append(message.text))
-        tab.goto(real_report.as_uri())
-        assert tab.evaluate("document.documentElement.scrollWidth") <= width
-        assert tab.evaluate("[...document.images].every(i => i.alt && i.complete && i.naturalWidth > 0)")
-        assert tab.evaluate(
-            "[...document.querySelectorAll('nav a')]"
-            ".every(a => document.getElementById(decodeURIComponent(a.hash.slice(1))))"
-        )
-        boxes = tab.evaluate(
-            "['header.cover', 'nav', 'main'].map(s => document.querySelector(s).getBoundingClientRect().toJSON())"
-        )
-        assert all(box["left"] >= 0 and box["right"] <= width for box in boxes)
-        cover, contents, main = boxes
-        assert contents["top"] >= cover["bottom"] or contents["right"] <= cover["left"], "the contents lie on the cover"
-        assert main["top"] >= cover["bottom"]
-        browser.close()
-    assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
-    assert messages == []
-
-
-@needs_browser
-def test_no_page_of_the_real_pdf_is_empty(real_report):
-    target = real_report.with_suffix(".pdf")
-    pdf.print_pdf(real_report, target)
-    pages = PdfReader(target).pages
-    assert 6 <= len(pages) <= 14
-    for page in pages:
-        assert len(page.extract_text()) > 200 or len(page.images) > 0
-    assert "李华" in pages[0].extract_text()
-
-
-@needs_browser
-def test_pdf_has_text_page_numbers_and_bookmarks(page, notebook):
-    pdf.print_pdf(notebook.with_suffix(".html"), notebook.with_suffix(".pdf"))
-    reader = PdfReader(notebook.with_suffix(".pdf"))
-    pages = [p.extract_text() for p in reader.pages]
-    for heading in ("1 First", "1.1 Below", "2 Second"):
-        assert any(heading in text for text in pages)
-    total = len(pages)
-    assert all(f"{i} / {total}" in text for i, text in enumerate(pages, 1))
-    assert reader.outline
-
-
-def test_without_a_browser_the_message_says_what_to_install(page, notebook, monkeypatch):
-    monkeypatch.setenv("LAB_BROWSER", "no-such-browser")
-    assert pdf.find_browser() is None
-    with pytest.raises(FileNotFoundError, match=r"HTML report is whole.*apt-get install chromium"):
-        pdf.print_pdf(notebook.with_suffix(".html"), notebook.with_suffix(".pdf"))
+def test_a_run_of_ones_own_as_the_readme_has_it(tmp_path):
+    for name in ("Snakefile", "lib", "notebooks", "figures"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    profile = tmp_path / "notebooks/profiles/quick.yaml"
+    profile.write_text(profile.read_text(encoding="utf-8") + readme()[-1] + "\n", encoding="utf-8")
+    plan = [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "2", "--config", "profile=quick"]
+    run = subprocess.run(plan, cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert "runs/quick/cold-seed0/record.json" in run.stdout

@@ -1,5 +1,6 @@
 """Learning, checkpoints, resume, interruption, divergence."""
 
+import importlib.util
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from lib.augment import Views
 from lib.checkpoint import save_beside
 from lib.evaluate import knn_probe
 from lib.models import Classifier, SimCLR, freeze_encoder
+from lib.settings import compile_for
 from lib.train import Settings, TrainingDiverged, pretrain, train_classifier
 
 VIEWS, COLOUR = Views("original_mnist"), Views("simclr_cifar10")
@@ -101,6 +103,26 @@ def test_a_batch_norm_network_with_probe_and_small_crops_resumes_to_the_same_wei
     unseen, _, sides = run(probed=False)
     assert equal(unseen, whole), "looking changes nothing"
     assert sides == [16] * 6 + [32] * 3
+
+
+@pytest.mark.parametrize(("device", "triton", "expected"), [("cuda", True, 1), ("cuda", False, 0), ("cpu", True, 0)])
+def test_a_network_is_compiled_where_it_pays(device, triton, expected, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object() if triton else None)
+    model, compiled = fresh(), []
+    model.compile = lambda: compiled.append(1)
+    assert compile_for(torch.device(device), model) == bool(expected)
+    assert len(compiled) == expected
+
+
+def test_a_compiled_network_learns_the_same_and_keeps_its_names(images, monkeypatch):
+    plain = fresh()
+    pretrain(plain, images, VIEWS, SHORT)
+    monkeypatch.setattr(train, "compile_for", lambda device, model: model.compile(backend="aot_eager"))
+    compiled = fresh()
+    pretrain(compiled, images, VIEWS, SHORT)
+    assert list(compiled.state_dict()) == list(plain.state_dict())
+    for ours, theirs in zip(compiled.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
 
 
 def test_the_time_left_is_said_once_if_it_is_long(monkeypatch):
