@@ -91,9 +91,10 @@ rule run:
     wildcard_constraints:
         run="|".join(RUNS),
     threads: max(2, (workflow.cores or 2) // len(RUNS))
-    resources:  # for a cluster, see profiles/slurm: minutes, megabytes
+    resources:  # for a cluster, see profiles/slurm: minutes, megabytes, GPUs
         runtime=120,
         mem_mb=4000,
+        gpu=lambda w: 1 if RUNS[w.run].get("needs") == "accelerator" else 0,
     shell:
         "OMP_NUM_THREADS={threads} papermill {input.notebook} {params.executed} -y {params.parameters:q}"
         " --log-output --no-progress-bar --start-timeout 300"

@@ -4,8 +4,8 @@ torchrun --nproc-per-node 2 bench/distributed.py [--dataset cifar10 --encoder re
 
 On a machine with accelerators take one process for each. Batch size and learning rate are those of all processes
 together: the run is the one that a single process would make (python bench/distributed.py), to rounding, and
-either goes on from the other's checkpoint. `pretrain` finds the other processes by itself; what a script adds
-are the two calls of lib.distributed. Writes runs/distributed/pretraining.ckpt and, in the end, model.pt.
+either goes on from the other's checkpoint. `pretrain` finds the other processes by itself; a script only has to
+leave what is to be done once to the first of them. Writes runs/distributed/pretraining.ckpt and, in the end, model.pt.
 """
 
 import argparse

@@ -23,17 +23,19 @@ from torch.nn.parallel import DistributedDataParallel
 def start() -> None:
     """Join the processes that torchrun started, each with its own accelerator if there are any; else do nothing.
 
+    ``pretrain`` does it too; a script calls it first if it has something for one process only to do.
+
     Raises:
         RuntimeError: more processes on this machine than accelerators.
     """
-    if "TORCHELASTIC_RUN_ID" not in os.environ or dist.is_initialized():
+    if not dist.is_torchelastic_launched() or dist.is_initialized():
         return
     if torch.accelerator.is_available():
         here, there = int(os.environ["LOCAL_WORLD_SIZE"]), torch.accelerator.device_count()
         if here > there:
             raise RuntimeError(f"{here} processes were started for {there} accelerators: one each, --nproc-per-node.")
         torch.accelerator.set_device_index(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group()  # gloo between CPUs, beside it NCCL or its like between accelerators
+    dist.init_process_group()  # gloo between CPUs, NCCL or its like between accelerators
 
 
 def stop() -> None:

@@ -109,6 +109,7 @@ def pretrain(
         TrainingDiverged: the loss is no longer finite; the last checkpoint is kept.
     """
     _check_images(images, settings)
+    distributed.start()
     distributed.check_share(settings.batch_size)
     device = choose_device()
     model.to(device)

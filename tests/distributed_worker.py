@@ -1,5 +1,6 @@
 """The training that test_distributed.py runs in one process and, by torchrun, in two. Arguments: a folder."""
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -50,7 +51,7 @@ def run(checkpoint: Path) -> dict:
 
     TrainingState.save = save_and_keep
     try:
-        history = pretrain(model, IMAGES, VIEWS, SETTINGS, 0.5, checkpoint, probe=probe)
+        history = pretrain(model, IMAGES, VIEWS, SETTINGS, 0.5, checkpoint, f"rank {os.environ.get('RANK')}", probe)
     finally:
         TrainingState.save = save
     return {"state": model.state_dict(), "history": list(history), "looks": len(looks), "saves": saves}

@@ -70,7 +70,15 @@ def test_snakemake_plans_every_run_and_the_report(profile, everything):
 
 
 def test_slurm_gets_every_run_and_nothing_else():
-    words = ["--workflow-profile", "profiles/slurm", "--dry-run", "--forceall", "--config", "profile=original"]
+    words = [
+        "--workflow-profile",
+        "profiles/slurm",
+        "--dry-run",
+        "--forceall",
+        "--config",
+        "profile=original",
+        "all=yes",
+    ]
     run = command("snakemake", *words)
     assert run.returncode == 0, run.stderr
     jobs = re.split(r"\n\n+", run.stdout)
@@ -78,6 +86,8 @@ def test_slurm_gets_every_run_and_nothing_else():
     profile = yaml.safe_load((ROOT / "notebooks/profiles/original.yaml").read_text())["runs"]
     assert len(sent) == sum(len(r.get("seeds", [0])) for r in profile.values())
     assert all(re.search(r"resources: .*mem_mb=\d+.*runtime=\d+", job) for job in sent), sent[0]
+    wanting = sum(len(r.get("seeds", [0])) for r in profile.values() if "needs" in r)
+    assert sum("gpu=1" in job for job in sent) == wanting > 0
     here = {rule for job in jobs for rule in re.findall(r"^localrule (\w+):", job, re.M)}
     assert here >= {"report", "notebook_report", "html"}
     assert set(re.findall(r"^rule (\w+):", run.stdout, re.M)) == {"run"}
