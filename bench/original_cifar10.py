@@ -34,6 +34,11 @@ def few_steps(asked: dict, images: data.Dataset, steps: int, weights: str) -> di
     torch.manual_seed(0)
     model = SimCLR(asked["encoder"], tuple(asked["projection"]), images.image_shape, weights)
     views, batch = Views(asked["views"]), asked["batch_size"]
+    used = len(images.train_images) // asked["chunk_count"] * len(asked["unlabelled_chunks"])
+    work = [  # counted while everything still learns
+        flops.pretraining_flops(model, images.image_shape, count, Settings(epochs, batch))
+        for count, epochs in ((batch, 1), (used, asked["epochs"]))
+    ]
     seconds: list[float] = []
 
     class Timed(train.Pace):
@@ -48,8 +53,6 @@ def few_steps(asked: dict, images: data.Dataset, steps: int, weights: str) -> di
     classifier = freeze_encoder(Classifier(model.encoder, images.image_shape, hidden=tuple(asked["classifier_hidden"])))
     settings = Settings(2, min(asked["classifier_batch_size"], len(chosen)))
     head = train.train_classifier(classifier, chosen, images.train_labels[: len(chosen)], views.plain, settings)
-    used = len(images.train_images) // asked["chunk_count"] * len(asked["unlabelled_chunks"])
-    whole = Settings(asked["epochs"], batch)
     return {
         "encoder": asked["encoder"],
         "batch_size": batch,
@@ -58,8 +61,8 @@ def few_steps(asked: dict, images: data.Dataset, steps: int, weights: str) -> di
         "steps": steps,
         "loss": losses[-1],
         "head_losses": [e["loss"] for e in head],
-        "step_flops": flops.pretraining_flops(model, images.image_shape, batch, Settings(1, batch)),
-        "pretraining_flops": flops.pretraining_flops(model, images.image_shape, used, whole),
+        "step_flops": work[0],
+        "pretraining_flops": work[1],
         "seconds_a_step": statistics.median(each[1:] or each),
         "total_steps": -(-used // batch) * asked["epochs"],
     }

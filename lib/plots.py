@@ -146,11 +146,12 @@ def mistakes(record: dict[str, Any], say: Words = ENGLISH) -> Figure:
 
 
 def _dots(axis: Any, points: Sequence[Sequence[float]], labels: Sequence[int], names: Sequence[str]) -> None:
-    """Points (N, 2), a colour and a marker for each class."""
+    """Points (N, 2), a colour and a marker for each class; drawn as pixels, thousands of paths weigh a megabyte."""
     points, labels = np.array(points), np.array(labels)
     for i, name in enumerate(names):
-        marker = "os^DvPX<>*"[i % 10]
-        axis.scatter(*points[labels == i].T, s=5, color=PALETTE[i % 10], marker=marker, alpha=0.7, label=name)
+        look = {"color": PALETTE[i % 10], "marker": "os^DvPX<>*"[i % 10], "alpha": 0.7}
+        axis.scatter(*points[labels == i].T, s=5, rasterized=True, **look)
+        axis.scatter([], [], s=5, label=name, **look)  # the legend's, which stays sharp
 
 
 def maps(record: dict[str, Any], say: Words = ENGLISH) -> Figure:

@@ -106,7 +106,7 @@ class Report:
     def figure(self, figure: Figure, key: str, anchor: str = "", **given: Any) -> None:
         """Show a figure as SVG (sharp at any size) with the caption ``<key>.caption``, its alternative text too."""
         svg = io.StringIO()
-        figure.savefig(svg, format="svg", metadata={"Date": None})
+        figure.savefig(svg, format="svg", dpi=220, metadata={"Date": None})  # dpi: of what is drawn as pixels
         width, height = (round(inches * 96) for inches in figure.get_size_inches())
         anchor = anchor or key.split(".")[-1]
         display(HTML(self._figure(svg.getvalue(), width, height, key, anchor, "plot", given)))
