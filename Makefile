@@ -1,4 +1,4 @@
-# make report [PROFILE=quick|original|improved] [ALL=yes: with runs that want a GPU] · make test · make lab · make bench
+# make report [PROFILE=quick|original|improved] [ALL=yes: with runs that want a GPU] · make test · make lab · make bench [BENCH='--only views --repeats 3']
 PROFILE ?= quick
 PYTHON ?= python3
 VENV := .venv
@@ -20,7 +20,7 @@ lab: $(VENV)/ready
 	$(RUN) jupyter lab --notebook-dir notebooks
 
 bench: $(VENV)/ready-test
-	$(RUN) python bench/epoch.py
+	$(RUN) python -m bench.run $(BENCH)
 
 $(VENV)/ready: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 10) else "Python 3.10 or newer is needed; $(PYTHON) is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.11")'

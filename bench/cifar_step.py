@@ -6,18 +6,18 @@ network's counted FLOPs over the whole step, beside a float32 matrix product of 
 
 Then the same step with `torch.compile`d and plain network in turns, and how long compiling took.
 
-python bench/cifar_step.py [--repeats 15] [--save]; writes bench/results/cifar_step.json with --save.
+python -m bench.cifar_step [--repeats 15] [--save]; writes bench/results/cifar_step.json with --save.
 LAB_DATA names CIFAR-10; the embedded colour shapes serve as well: time does not hang on what is shown.
 """
 
 import argparse
 import json
 import statistics
-import time
 from pathlib import Path
 
 import torch
 
+from bench.measure import clock
 from lib import data, records
 from lib.augment import Views
 from lib.flops import matmul_rate, pretraining_flops
@@ -29,17 +29,8 @@ from lib.train import _keep_freed_memory
 BATCH = 256
 
 
-def clock(call) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--save", action="store_true", help="write bench/results/cifar_step.json")
-    options = parser.parse_args()
+def prepare(batch: int):
+    """A step to call with views, the views, a batch of uint8 images, the generator that draws."""
     _keep_freed_memory()
     images = data.load("cifar10").train_images[:4000]
     generator, views = torch.Generator().manual_seed(0), Views("simclr_cifar10")
@@ -47,14 +38,24 @@ def main() -> None:
     whiten(model.encoder, views.plain(images))
     model.train()
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 1e-4, fused=True)
-    batch, measured = images[:BATCH], {}
 
     def step(sized: Views, network=model) -> None:
-        loss = nt_xent_loss(network(sized.pair(batch, generator))[1], 0.1)
+        loss = nt_xent_loss(network(sized.pair(images[:batch], generator))[1], 0.1)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
 
+    step.model = model
+    return step, views, images[:batch], generator
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--save", action="store_true", help="write bench/results/cifar_step.json")
+    options = parser.parse_args()
+    step, views, batch, generator = prepare(BATCH)
+    model, measured = step.model, {}
     for side in (16, 24, 32):
         sized, times = views.resized(side), {"views": [], "step": [], "matmul_rate": []}
         work = pretraining_flops(model, (3, side, side), BATCH, Settings(1, BATCH))

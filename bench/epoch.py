@@ -5,16 +5,11 @@ in a DataLoader; ReLU before pooling; one forward for each view; all cosine simi
 broadcasting (2N, 1, D) against (1, 2N, D). Both ways train on the same images from the same
 weights, in turns, in one process; the figure is the ratio of the medians over the repeats.
 
-python bench/epoch.py [--images 6000] [--repeats 5]; prints a table, writes bench/results/epoch.json
-with --save. LAB_DATA names real MNIST; the embedded digits, repeated, serve as well: time does not
-depend on what is in the pictures.
+LAB_DATA names real MNIST; the embedded digits, repeated, serve as well: time does not depend on what is in
+the pictures.
 """
 
-import argparse
-import json
-import statistics
 import time
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -22,12 +17,13 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader
 from torchvision import transforms as T
-from tqdm import tqdm
 
-from lib import data, records, train
+from bench.measure import Line
+from lib import data
 from lib.augment import Views
 from lib.models import SimCLR
-from lib.train import Settings, pretrain
+from lib.settings import Settings
+from lib.train import pretrain
 
 TRANSFORM = T.Compose(
     [
@@ -61,15 +57,18 @@ def broadcast_loss(first, second, temperature=0.5):
     return F.cross_entropy(similarity, torch.arange(rows).roll(rows // 2))
 
 
-def labs_epoch(images) -> float:
-    torch.manual_seed(0)
-    encoder = nn.Sequential(
+def labs_encoder() -> nn.Sequential:
+    return nn.Sequential(
         nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
         nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
         nn.Flatten(), nn.Linear(3136, 128),
     )  # fmt: skip
+
+
+def labs_epoch(images) -> float:
+    torch.manual_seed(0)
     head = nn.Sequential(nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 32))
-    model = nn.Sequential(encoder, head)
+    model = nn.Sequential(labs_encoder(), head)
     optimizer = torch.optim.Adam(model.parameters(), 1e-3)
     loader = DataLoader(PairsOfViews(images), batch_size=128, shuffle=True)
     start = time.perf_counter()
@@ -93,47 +92,22 @@ def improved_epoch(images) -> float:
     return pretrain(SimCLR("small_cnn", (128, 64)), images, Views("strong_mnist"), settings, 0.2).seconds
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=6000)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--save", action="store_true", help="write bench/results/epoch.json")
-    options = parser.parse_args()
-    train.tqdm = lambda **kwargs: tqdm(disable=True, **kwargs)
+def measure(repeats: int, quick: bool) -> list[Line]:
+    """The kit's epoch against the lab's; and all of `improved`'s pretraining against all of `original`'s."""
+    count = 512 if quick else 6000
     images = data.load("mnist").train_images
-    images = images.repeat(-(-options.images // len(images)), 1, 1, 1)[: options.images]
+    images = images.repeat(-(-count // len(images)), 1, 1, 1)[:count]
     ways = {"lab": labs_epoch, "kit": kits_epoch, "improved": improved_epoch}
     # pretrain tells glibc to keep freed memory; from the warm-up on the lab's way gains by it as well.
     for way in ways.values():
-        way(images[:512])  # warm-up
-    seconds = {name: [] for name in ways}
-    for _ in tqdm(range(options.repeats), desc="repeats"):
-        for name, way in ways.items():
+        way(images[:512])
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(repeats):
+        for name, way in ways.items():  # each counts its own seconds: making model and loader is not the epoch
             seconds[name].append(way(images))
-    median = {name: statistics.median(values) for name, values in seconds.items()}
-    ratios = [a / b for a, b in zip(seconds["lab"], seconds["kit"], strict=True)]
-    for name, values in seconds.items():
-        print(
-            f"{name:8} {median[name]:7.2f} s median, {min(values):.2f} to {max(values):.2f} s, "
-            f"{options.images:,} images"
-        )
-    print(
-        f"the kit's way is {median['lab'] / median['kit']:.2f} times faster "
-        f"(each repeat: {min(ratios):.2f} to {max(ratios):.2f})"
-    )
-    share = 9 * median["improved"] / (10 * median["kit"])
-    print(f"pretraining `improved` (9 epochs) takes {share:.2f} of the time of `original` (10 epochs)")
-    if options.save:
-        target = Path(__file__).parent / "results" / "epoch.json"
-        target.parent.mkdir(exist_ok=True)
-        result = {
-            "images": options.images,
-            "seconds": seconds,
-            "ratio": median["lab"] / median["kit"],
-            "improved_share": share,
-        }
-        target.write_text(json.dumps(result | {"environment": records.environment()}, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+    nine, ten = [9 * s for s in seconds["improved"]], [10 * s for s in seconds["kit"]]
+    epoch = f"a pretraining epoch, lab's MNIST encoder, {count:,} images"
+    return [
+        Line(epoch, "the lab's way", "s", seconds["kit"], 3.5, seconds["lab"]),
+        Line("pretraining of `improved`, MNIST, 9 epochs", "`original`, 10 epochs", "s", nine, 1, ten),
+    ]

@@ -17,35 +17,35 @@ from lib.geometry import GaussianBlur, HorizontalFlip, ResizedCrop, Rotation, Wa
 
 Operation = HorizontalFlip | ResizedCrop | GaussianBlur | Rotation | Warp | ColourJitter | RandomGreyscale
 
+# Mean and deviation of each channel of the training images.
+MNIST = ((0.1307,), (0.3081,))
+CIFAR10 = ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
+
 #: The views by name: the operations in order, then the mean and deviation to normalise with.
 VIEWS: dict[str, tuple[tuple[Operation, ...], tuple[float, ...], tuple[float, ...]]] = {
     "original_mnist": (
         (HorizontalFlip(0.5), ResizedCrop((0.8, 1.0), p=0.5), GaussianBlur(5, (0.1, 2.0), p=0.3), Rotation(15)),
-        (0.1307,),
-        (0.3081,),
+        *MNIST,
     ),
     # The SimCLR paper's for CIFAR-10 (appendix B.9): colour strength 0.5, no blur.
     "simclr_cifar10": (
         (ResizedCrop((0.08, 1.0)), HorizontalFlip(0.5), ColourJitter(0.4, 0.4, 0.4, 0.1, p=0.8), RandomGreyscale(0.2)),
-        (0.4914, 0.4822, 0.4465),
-        (0.2470, 0.2435, 0.2616),
+        *CIFAR10,
     ),
     # For the head and the test, where the thing in the picture should stay whole.
     "gentle_cifar10": (
         (ResizedCrop((0.5, 1.0)), HorizontalFlip(0.5), ColourJitter(0.2, 0.2, 0.2, 0.05, p=0.8), RandomGreyscale(0.05)),
-        (0.4914, 0.4822, 0.4465),
-        (0.2470, 0.2435, 0.2616),
+        *CIFAR10,
     ),
     "slight_cifar10": (
         (ResizedCrop((0.7, 1.0)), HorizontalFlip(0.5)),
-        (0.4914, 0.4822, 0.4465),
-        (0.2470, 0.2435, 0.2616),
+        *CIFAR10,
     ),
     # The improved recipe for digits. Pretraining: what a pen may do to a digit, and no mirroring. The head sees
     # gentler ones; the test averages over slight ones.
-    "strong_mnist": ((Warp(25, 0.1, (0.8, 1.2), 10, alpha=20, sigma=4),), (0.1307,), (0.3081,)),
-    "gentle_mnist": ((Warp(10, 0.07, (0.9, 1.1), 7, alpha=15, sigma=4),), (0.1307,), (0.3081,)),
-    "slight_mnist": ((Warp(6, 0.04, (0.95, 1.05), 4, alpha=5, sigma=4),), (0.1307,), (0.3081,)),
+    "strong_mnist": ((Warp(25, 0.1, (0.8, 1.2), 10, alpha=20, sigma=4),), *MNIST),
+    "gentle_mnist": ((Warp(10, 0.07, (0.9, 1.1), 7, alpha=15, sigma=4),), *MNIST),
+    "slight_mnist": ((Warp(6, 0.04, (0.95, 1.05), 4, alpha=5, sigma=4),), *MNIST),
 }
 
 
@@ -104,7 +104,8 @@ class Views:
             raise ValueError(
                 f"these views are of images with {len(self.mean)} channels, not {images.shape[1]}: choose other views."
             )
-        generator = generator or torch.Generator(images.device).manual_seed(torch.randint(2**62, ()).item())
+        if self.operations and generator is None:  # plain views leave the global random numbers alone
+            generator = torch.Generator(images.device).manual_seed(torch.randint(2**62, ()).item())
         views = (images if rows is None else images[rows]).float().div_(255)
         for operation in self.operations:
             drawn = operation.draw(len(images), views.shape[-2:], generator)

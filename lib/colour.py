@@ -47,12 +47,13 @@ def adjust_hue(images: Tensor, shift: Tensor) -> Tensor:
         (green - blue) / scale,
         torch.where(value == green, 2 + (blue - red) / scale, 4 + (red - green) / scale),
     )
-    sixth = sixth + 6 * shift[:, None, None]
-    channels = []
-    for n in (5, 3, 1):
-        k = (sixth + n) % 6
-        channels.append(value - chroma * torch.minimum(k, 4 - k).clamp(0, 1))
-    return torch.stack(channels, 1)
+    sixth += 6 * shift[:, None, None]
+    turned = torch.empty_like(images)
+    for channel, n in enumerate((5, 3, 1)):
+        k = sixth + n
+        k -= 6 * (k / 6).floor_()  # k % 6, which torch's CPU kernel computes an element at a time
+        torch.sub(value, chroma * torch.minimum(k, 4 - k).clamp_(0, 1), out=turned[:, channel])
+    return turned
 
 
 @dataclass(frozen=True)

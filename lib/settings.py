@@ -62,8 +62,8 @@ def compile_for(device: torch.device, model: nn.Module) -> bool:
     """``torch.compile`` a network in place where it pays, and say whether it was done.
 
     On a CUDA device with Triton, BatchNorm and ReLU are fused into one pass over memory. On a CPU it is left
-    alone: it asks for a C++ compiler, half a minute at each size of batch and view, and gains little on these
-    networks (docs/cifar10.md). The weights keep their names.
+    alone: it asks for a C++ compiler, half a minute at each size of batch and view, and the step was no faster
+    for it (docs/cifar10.md). The weights keep their names.
     """
     gains = device.type == "cuda" and importlib.util.find_spec("triton") is not None
     if gains:

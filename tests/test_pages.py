@@ -208,7 +208,7 @@ def look(tab, width):
 def test_on_paper(printed, language):
     reader, say = printed(language), words.load(language)
     pages = [page.extract_text() for page in reader.pages]
-    assert 8 <= len(pages) <= 20
+    assert 16 <= len(pages) <= 32, "two data sets and an appendix with the source of every number"
     squeezed = [re.sub(r"\s", "", text) for text in pages]
     for i, (page, text) in enumerate(zip(reader.pages, squeezed, strict=True), 1):
         assert len(text) > 150 or len(page.images) > 0, f"page {i} is almost empty"

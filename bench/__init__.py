@@ -1,0 +1,1 @@
+"""Timings of the kit against other ways of doing the same: ``python -m bench.run``."""

@@ -1,0 +1,85 @@
+"""``make bench``: every topic measured, one table printed, the records written that docs/ is made from.
+
+python -m bench.run [--only TOPIC …] [--repeats 5] [--quick]. A topic's part of the record is replaced, others
+stay; growth, which has a record of its own, is measured only when named. --quick is a look at tiny sizes that
+shows the whole path works; it writes no record. Afterwards ``python -m bench.docs`` makes docs/speed.md and
+docs/scaling.md.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import sys
+import time
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+
+from tqdm import tqdm
+
+from bench.measure import table
+from lib import records, train
+
+RESULTS = Path(__file__).parent / "results"
+TOPICS = ("views", "loss", "epoch", "cifar", "classifier", "startup", "memory")
+PEERS = ("lightly", "pytorch-metric-learning", "kornia")
+
+
+def silence() -> None:
+    """No progress bars between the lines."""
+    train.tqdm = lambda **options: tqdm(**(options | {"disable": True}))
+
+
+def described(repeats: int, began: float) -> dict:
+    """When, where and how often a part of the record was measured."""
+    environment = records.environment()
+    environment["packages"] |= {package: version(package) for package in PEERS}
+    finished = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    took = time.perf_counter() - began
+    return {"repeats": repeats, "seconds": took, "finished": finished, "environment": environment}
+
+
+def save(name: str, content: dict) -> None:
+    """Write a record of bench/results."""
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def load(name: str) -> dict:
+    """A record of bench/results; {} if there is none yet."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="bench.run", description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--only", nargs="+", choices=[*TOPICS, "growth"], default=TOPICS, help="default: all but growth"
+    )
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, no record")
+    options = parser.parse_args(arguments)
+    if options.quick:
+        os.environ["LAB_OFFLINE"] = "1"  # a look should not wait for a download
+    silence()
+    lines = []
+    for topic in options.only:
+        began = time.perf_counter()
+        print(f"{topic} …", file=sys.stderr, flush=True)
+        repeats = min(options.repeats, 3) if topic in ("classifier", "cifar", "growth") else options.repeats
+        measured = importlib.import_module(f"bench.{topic}").measure(repeats, options.quick)
+        about = described(repeats, began)
+        if topic == "growth":
+            if not options.quick:
+                save("growth", measured | about)
+            continue
+        lines += measured
+        if not options.quick:  # after each topic: what was measured stays if a later one fails
+            part = {topic: {**about, "lines": [line.record() for line in measured]}}
+            save("bench", load("bench") | part)
+    print(table(lines))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""How long one waits: importing lib, a notebook's first training step, ``make report`` with nothing to do.
+
+Each is a fresh process, a round at a time.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+
+from bench.measure import Line, clock
+from lib.records import ROOT
+
+PARTS = "augment, cluster, data, evaluate, flops, models, parameters, plots, records, report, train"
+# Goes behind the notebook's imports: a training's first step is noted and ends the run.
+FIRST_STEP = """
+import os, time
+from lib import train
+def note(pace):
+    open(os.environ["FIRST_STEP"], "w").write(str(time.time()))
+    raise SystemExit
+train.Pace.step = note
+"""
+
+
+def imports() -> None:
+    subprocess.run([sys.executable, "-c", f"from lib import {PARTS}"], cwd=ROOT, check=True)
+
+
+def first_step(quick: bool) -> float:
+    """Seconds from calling papermill to the end of the first training step of mnist.ipynb."""
+    with tempfile.TemporaryDirectory() as folder:
+        notebook = nbformat.read(ROOT / "notebooks" / "mnist.ipynb", as_version=4)
+        place = next(i for i, cell in enumerate(notebook.cells) if "from lib" in cell.source) + 1
+        notebook.cells.insert(place, nbformat.v4.new_code_cell(FIRST_STEP))
+        changed, noted = Path(folder, "mnist.ipynb"), Path(folder, "noted")
+        nbformat.write(notebook, changed)
+        environment = os.environ | {"FIRST_STEP": str(noted), "LAB_RUNS": folder, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-m", "papermill", str(changed), str(Path(folder, "out.ipynb"))]
+        start = time.time()
+        done = subprocess.run([*command, "-k", "python3"], env=environment, capture_output=True, text=True)
+        if not noted.exists():
+            raise RuntimeError(f"no first step was taken: {done.stderr[-2000:]}")
+        return float(noted.read_text()) - start
+
+
+def finished_report(folder: Path) -> Path:
+    """A copy of the kit whose profile quick looks finished, every output newer than what it is made from."""
+    for name in ("Makefile", "Snakefile", "requirements.txt", "pyproject.toml", "README.md"):
+        shutil.copy2(ROOT / name, folder / name)
+    for name in ("lib", "notebooks"):
+        shutil.copytree(ROOT / name, folder / name)
+    (folder / ".venv").mkdir()
+    for entry in Path(sys.prefix).iterdir():  # pyvenv.cfg among them, without which python would not see its packages
+        if not entry.name.startswith("ready"):
+            (folder / ".venv" / entry.name).symlink_to(entry)
+    (folder / ".venv/ready").touch()
+    listed = subprocess.run(
+        ["snakemake", "--summary", "--cores", "1", "--config", "profile=quick"],
+        cwd=folder, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    outputs = [line.split("\t")[0] for line in listed.stdout.splitlines()[1:] if line.startswith("runs")]
+    now = time.time()
+    for output in outputs:
+        path = folder / output
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+        os.utime(path, (now, now))  # of one time: nothing is older than what it is made from
+    if not outputs:
+        raise RuntimeError(f"Snakemake named no outputs: {listed.stderr[-2000:]}")
+    return folder
+
+
+def nothing_to_do(folder: Path) -> float:
+    """Seconds of ``make report`` there, which must start no job."""
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("runs/**/*") if path.is_file()}
+    start = time.perf_counter()
+    done = subprocess.run(["make", "report"], cwd=folder, capture_output=True, text=True)
+    seconds = time.perf_counter() - start
+    if done.returncode or before != {p: p.stat().st_mtime_ns for p in folder.glob("runs/**/*") if p.is_file()}:
+        raise RuntimeError(f"make report found something to do: {(done.stdout + done.stderr)[-2000:]}")
+    return seconds
+
+
+def measure(repeats: int, quick: bool) -> list[Line]:
+    """Three limits in seconds."""
+    took: dict[str, list[float]] = {"import": [], "step": [], "report": []}
+    with tempfile.TemporaryDirectory() as folder:
+        finished = finished_report(Path(folder))
+        imports()  # compiles .pyc files, as pip does for the packages
+        for _ in range(repeats):
+            took["import"].append(clock(imports))
+            took["step"].append(first_step(quick))
+            took["report"].append(nothing_to_do(finished))
+    return [
+        Line("start: Python with all parts of lib imported", "a limit", "s", took["import"], 3),
+        Line("start: papermill to the first training step, mnist.ipynb", "a limit", "s", took["step"], 10),
+        Line("start: `make report` with nothing to do", "a limit", "s", took["report"], 5),
+    ]
