@@ -38,8 +38,8 @@ def pair(folder, single):
 
 def assert_same_run(one: dict, other: dict) -> None:
     assert one["state"].keys() == other["state"].keys()
-    torch.testing.assert_close(one["state"], other["state"], rtol=1e-4, atol=1e-5)
-    assert [e["loss"] for e in one["history"]] == pytest.approx([e["loss"] for e in other["history"]], abs=1e-5)
+    torch.testing.assert_close(one["state"], other["state"], rtol=1e-7, atol=1e-9)
+    assert [e["loss"] for e in one["history"]] == pytest.approx([e["loss"] for e in other["history"]], abs=1e-9)
 
 
 def test_loss_gradient_and_batch_norm_of_a_step_are_those_of_one_process(pair):
