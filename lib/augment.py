@@ -95,8 +95,8 @@ class Views:
     def __call__(self, images: Tensor, generator: torch.Generator | None = None, rows: Tensor | None = None) -> Tensor:
         """One view of each of the uint8 images (N, C, H, W): float32 (N, C, H, W), channels last.
 
-        With ``rows``, indices (M,), those M views only: what all of them would draw is drawn, and
-        carried out for these, so that they are the same whoever computes the others.
+        With ``rows``, indices (M,), the views of those M images only: random numbers are drawn for all
+        N, so that processes that share a batch draw alike and make the views that one would make.
         """
         if images.dtype != torch.uint8 or images.ndim != 4:
             raise ValueError(f"views are taken of uint8 images (N, C, H, W), not {images.dtype} {tuple(images.shape)}.")
@@ -116,5 +116,9 @@ class Views:
         return ((views - mean) / std).contiguous(memory_format=torch.channels_last)
 
     def pair(self, images: Tensor, generator: torch.Generator | None = None, rows: Tensor | None = None) -> Tensor:
-        """Two views of each image, (2N, C, H, W): rows i and i + N come from the same image; of them ``rows``."""
-        return self(torch.cat([images, images]), generator, rows)
+        """Two views of each image, (2N, C, H, W): rows i and i + N come from the same image.
+
+        With ``rows``, both views of those M images only, (2M, C, H, W).
+        """
+        both = None if rows is None else torch.cat([rows, rows + len(images)])
+        return self(torch.cat([images, images]), generator, both)

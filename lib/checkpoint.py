@@ -90,13 +90,15 @@ class TrainingState:
             random["device"] = torch.get_device_module(self.device).get_rng_state()
         save_beside(path, {"identity": self.identity, "history": list(history), "random": random, **parts})
 
-    def resume(self, path: str | Path) -> list[dict]:
+    def resume(self, path: str | Path, together: bool = False) -> list[dict]:
         """The history so far, every part restored; [] if there is no checkpoint of this run.
 
-        Only the first process's file counts, so that all go on from the same epoch.
+        ``together``: with the other processes, from the file the first one finds.
         """
-        there = distributed.is_first() and Path(path).exists()
-        saved = distributed.from_first(torch.load(path, map_location="cpu", weights_only=True) if there else None)
+        there = Path(path).exists() and (distributed.is_first() or not together)
+        saved = torch.load(path, map_location="cpu", weights_only=True) if there else None
+        if together:
+            saved = distributed.from_first(saved)  # what others see on their disks may be of another epoch
         if saved is None:
             return []
         if saved["identity"] != self.identity:

@@ -33,7 +33,10 @@ def start() -> None:
     if torch.accelerator.is_available():
         here, there = int(os.environ["LOCAL_WORLD_SIZE"]), torch.accelerator.device_count()
         if here > there:
-            raise RuntimeError(f"{here} processes were started for {there} accelerators: one each, --nproc-per-node.")
+            raise RuntimeError(
+                f"{here} processes were started on a machine with {there} accelerators, and each needs one of its own: "
+                f"torchrun --nproc-per-node {there} or less."
+            )
         torch.accelerator.set_device_index(int(os.environ["LOCAL_RANK"]))
     dist.init_process_group()  # gloo between CPUs, NCCL or its like between accelerators
 
@@ -63,7 +66,7 @@ def from_first(value: Any) -> Any:
     return box[0]
 
 
-def check_share(batch_size: int) -> None:
+def check_batch(batch_size: int) -> None:
     """Refuse a batch of fewer images than there are processes.
 
     Raises:
@@ -71,19 +74,19 @@ def check_share(batch_size: int) -> None:
     """
     if batch_size < processes():
         raise ValueError(
-            f"batch_size is that of all {processes()} processes together, and {batch_size} is less than an image each."
+            f"a batch of {batch_size} is shared by {processes()} processes, and some would have no image: "
+            f"choose a batch size of {processes()} or more, or start fewer processes."
         )
 
 
-def own_rows(images: int) -> Tensor | None:
-    """Which of the 2N views of N images are this process's: the first and the second view of its share.
+def share(images: int) -> Tensor | None:
+    """Which of a batch's N images are this process's, indices (M,); None, all of them, in a single process.
 
-    Shares are contiguous and differ by one image at most. None, all of them, in a single process.
+    Shares are contiguous and differ by one image at most, so in a last, small batch some have none.
     """
     if processes() == 1:
         return None
-    share = torch.arange(images).tensor_split(processes())[dist.get_rank()]
-    return torch.cat([share, share + images])
+    return torch.arange(images).tensor_split(processes())[dist.get_rank()]
 
 
 class _Sum(torch.autograd.Function):
@@ -103,22 +106,22 @@ class _Sum(torch.autograd.Function):
         return _Sum.apply(gradient)
 
 
-def gather(projections: Tensor, rows: Tensor | None, images: int) -> Tensor:
-    """The projections (2N, D) of all processes, with gradient, rows i and i + N still a positive pair.
+def gather(projections: Tensor, own: Tensor | None, images: int) -> Tensor:
+    """The projections (2N, D) of all P processes, with gradient, rows i and i + N still a positive pair.
 
     Each writes its own into zeros and the sum puts them together, so shares may differ in size.
     Every process then computes the same loss, so its gradient comes back P times over, which
-    averaging the weights' gradients over the P processes undoes.
+    averaging the weights' gradients over the processes undoes (``replicate``).
 
     Args:
-        projections: this process's, in the order of ``rows``.
-        rows: as of ``own_rows``.
-        images: N of the whole batch.
+        projections: (2M, D), the first views of this process's images, then the second.
+        own: this process's images, as from ``share``; None returns ``projections``.
+        images: N, the images of the whole batch.
     """
-    if rows is None:
+    if own is None:
         return projections
-    whole = projections.new_zeros(2 * images, projections.shape[1])
-    return _Sum.apply(whole.index_copy(0, rows.to(whole.device), projections))
+    rows = torch.cat([own, own + images]).to(projections.device)
+    return _Sum.apply(projections.new_zeros(2 * images, projections.shape[1]).index_copy(0, rows, projections))
 
 
 def replicate(model: nn.Module) -> nn.Module:
@@ -127,6 +130,7 @@ def replicate(model: nn.Module) -> nn.Module:
     On several, a twin that shares every weight and buffer with ``model``, whose BatchNorm layers
     take their statistics over all processes and whose backward averages the gradients. ``model``
     keeps plain layers and plain names, so that what is saved of it fits any number of processes.
+    Hold on to the twin until backward is over: its end is the end of the averaging, in silence.
     """
     if processes() == 1:
         return model

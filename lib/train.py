@@ -88,8 +88,8 @@ def pretrain(
 ) -> History:
     """Train encoder and projection head with NT-Xent on images without labels.
 
-    On several processes (``lib.distributed``) all call this with the same arguments; each computes
-    its share of every batch of ``settings.batch_size``, and the first one probes and saves.
+    On several processes, started by torchrun (``lib.distributed``), all call this with the same
+    arguments; each computes its share of every batch, and the first one probes and saves.
 
     Args:
         model: trained in place, moved to the device chosen.
@@ -105,17 +105,17 @@ def pretrain(
             last pair they have the images' own size.
     Raises:
         ValueError: fewer images than one batch, images that are no uint8 (N, C, H, W), a frozen encoder,
-            fewer images in a batch than processes.
+            a batch of fewer images than processes.
+        RuntimeError: more processes than accelerators.
         TrainingDiverged: the loss is no longer finite; the last checkpoint is kept.
     """
     _check_images(images, settings)
     distributed.start()
-    distributed.check_share(settings.batch_size)
+    distributed.check_batch(settings.batch_size)
     device = choose_device()
     model.to(device)
     compile_for(device, model)
     images = images.to(device)
-
     if not any(p.requires_grad for p in model.encoder.parameters()):
         raise ValueError(
             "the encoder is frozen, a classifier has been trained on it: build the model anew to pretrain it."
@@ -123,12 +123,12 @@ def pretrain(
     network = distributed.replicate(model)
 
     def batch_loss(rows: Tensor, generator: torch.Generator, epoch: int) -> tuple[Tensor, dict]:
-        side, own = crop_side(epoch, small_crops), distributed.own_rows(len(rows))
-        _, projections = network((views.resized(side) if side else views).pair(images[rows], generator, own))
-        return nt_xent_loss(distributed.gather(projections, own, len(rows)), temperature), {}
+        side, share = crop_side(epoch, small_crops), distributed.share(len(rows))
+        _, projections = network((views.resized(side) if side else views).pair(images[rows], generator, share))
+        return nt_xent_loss(distributed.gather(projections, share, len(rows)), temperature), {}
 
     identity = {"temperature": temperature, "views": repr(views), "small_crops": [list(pair) for pair in small_crops]}
-    return _fit(model, batch_loss, images, settings, identity, checkpoint, name, probe)
+    return _fit(model, batch_loss, images, settings, identity, checkpoint, name, probe, together=True)
 
 
 def train_classifier(
@@ -218,16 +218,16 @@ def _fit(
     checkpoint: str | Path | None,
     name: str,
     probe: Callable[[], dict[str, float]] | None = None,
+    together: bool = False,
 ) -> History:
-    """The loop: batches in random order, loss, step, schedule; a checkpoint each epoch."""
+    """The loop: batches in random order, loss, step, schedule; a checkpoint each epoch. ``together``: in each process."""
     _keep_freed_memory()
     state = _start(model, images, settings, identity)
-    history = History(state.resume(checkpoint) if checkpoint else [])
-    first = distributed.is_first()  # of several processes one speaks, measures and saves
+    history = History(state.resume(checkpoint, together) if checkpoint else [])
+    first = distributed.is_first() or not together  # of processes that train together one speaks, probes and saves
     options = {"desc": name, "unit": "epoch", "file": sys.stdout, "mininterval": 2, "disable": not first}
     bar = tqdm(total=settings.epochs, initial=len(history), **options)
-    steps = math.ceil(len(images) / settings.batch_size) * (settings.epochs - len(history))
-    pace = Pace(steps, name, bar.write if first else lambda line: None)
+    pace = Pace(math.ceil(len(images) / settings.batch_size) * (settings.epochs - len(history)), name, bar.write)
     model.train()
     try:
         for epoch in range(len(history) + 1, settings.epochs + 1):
@@ -241,14 +241,16 @@ def _fit(
                 state.step(loss)
                 for key, value in {"loss": loss, **measures}.items():
                     totals[key] += value.item() * len(rows)
-                pace.step()
+                if first:
+                    pace.step()
             if not all(p.isfinite().all() for p in model.parameters()):
                 raise TrainingDiverged(_explain(name, epoch, step, float("nan"), settings, state))
             means = {key: total / len(images) for key, total in totals.items()}
             history.append({"epoch": epoch, **means, "seconds": time.perf_counter() - start})
             if probe and first:
                 history[-1] |= _look(model, probe)
-            history[-1] = distributed.from_first(history[-1])
+            if together:
+                history[-1] = distributed.from_first(history[-1])
             if checkpoint and first:
                 state.save(checkpoint, history)
             shown = {k: v for k, v in history[-1].items() if k not in ("epoch", "seconds", "probe_seconds")}

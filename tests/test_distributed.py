@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from lib import distributed
-from lib.augment import Views
+from lib.augment import VIEWS, Views
 from lib.records import ROOT
+from lib.train import pretrain
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,6 @@ def pair(folder, single):
 
 
 def assert_same_run(one: dict, other: dict) -> None:
-    assert one["state"].keys() == other["state"].keys()
     torch.testing.assert_close(one["state"], other["state"], rtol=1e-7, atol=1e-9)
     assert [e["loss"] for e in one["history"]] == pytest.approx([e["loss"] for e in other["history"]], abs=1e-9)
 
@@ -45,6 +45,7 @@ def assert_same_run(one: dict, other: dict) -> None:
 def test_loss_gradient_and_batch_norm_of_a_step_are_those_of_one_process(pair):
     expected = worker.one_step()
     assert expected["buffers"]["encoder.stage1.0.1.num_batches_tracked"] == 1
+    assert all(gradient.abs().max() > 1e-3 for name, gradient in expected["gradients"].items() if "weight" in name)
     for found in pair:
         torch.testing.assert_close(found["step"], expected, rtol=1e-7, atol=1e-9)
 
@@ -74,24 +75,48 @@ def test_one_process_goes_on_from_the_checkpoint_of_two(pair, single, folder):
     assert_same_run(resumed, single)
 
 
-@pytest.mark.parametrize("name", ["simclr_cifar10", "gentle_cifar10"])
-def test_a_share_of_the_views_is_cut_from_those_of_the_whole_batch(name):
-    rows = torch.tensor([1, 4, 11])
-    whole, share = (Views(name).pair(worker.IMAGES[:9], torch.Generator().manual_seed(3), r) for r in (None, rows))
-    torch.testing.assert_close(share, whole[rows])
+@pytest.mark.parametrize("rows", [[1, 4, 7], []])
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_share_of_the_views_is_cut_from_those_of_the_whole_batch(name, rows):
+    views, rows = Views(name), torch.tensor(rows, dtype=torch.long)
+    images = worker.IMAGES[:9, : len(views.mean)]
+    generators = [torch.Generator().manual_seed(3) for _ in range(2)]
+    whole, share = views.pair(images, generators[0]), views.pair(images, generators[1], rows)
+    torch.testing.assert_close(share, whole[torch.cat([rows, rows + 9])])
+    assert torch.equal(*(generator.get_state() for generator in generators))
+
+
+@pytest.mark.parametrize(("images", "count"), [(33, 2), (1, 2), (8, 3)])
+def test_shares_make_up_the_batch_and_differ_by_one_image_at_most(images, count, monkeypatch):
+    monkeypatch.setattr(distributed, "processes", lambda: count)
+    shares = []
+    for rank in range(count):
+        monkeypatch.setattr(torch.distributed, "get_rank", lambda rank=rank: rank)
+        shares.append(distributed.share(images))
+    assert torch.equal(torch.cat(shares), torch.arange(images))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
 def test_a_batch_of_less_than_an_image_for_each_process_is_refused(monkeypatch):
-    monkeypatch.setattr(distributed, "processes", lambda: 4)
-    with pytest.raises(ValueError, match="all 4 processes together"):
-        distributed.check_share(3)
-    distributed.check_share(4)
+    monkeypatch.setattr(distributed, "processes", lambda: 34)
+    with pytest.raises(ValueError, match="a batch of 33 is shared by 34 processes"):
+        pretrain(worker.fresh(), worker.IMAGES, worker.VIEWS, worker.SETTINGS)
+    distributed.check_batch(34)
+
+
+def test_more_processes_than_accelerators_are_refused(monkeypatch):
+    for name, value in (("TORCHELASTIC_RUN_ID", "1"), ("LOCAL_WORLD_SIZE", "3"), ("LOCAL_RANK", "0")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
+    with pytest.raises(RuntimeError, match="3 processes .* 2 accelerators"):
+        pretrain(worker.fresh(), worker.IMAGES, worker.VIEWS, worker.SETTINGS)
 
 
 def test_a_single_process_is_left_alone():
     model, z = worker.fresh(), torch.randn(6, 2)
     assert distributed.replicate(model) is model
-    assert distributed.own_rows(3) is None
+    assert distributed.share(3) is None
     assert distributed.gather(z, None, 3) is z
     distributed.start()
     assert not torch.distributed.is_initialized()
