@@ -220,7 +220,7 @@ def _fit(
     probe: Callable[[], dict[str, float]] | None = None,
     together: bool = False,
 ) -> History:
-    """The loop: batches in random order, loss, step, schedule; a checkpoint each epoch. ``together``: in each process."""
+    """The loop: batches in random order, loss, step, schedule, checkpoint each epoch; ``together`` by all processes."""
     _keep_freed_memory()
     state = _start(model, images, settings, identity)
     history = History(state.resume(checkpoint, together) if checkpoint else [])
