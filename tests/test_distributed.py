@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import distributed_worker as worker
 import pytest
@@ -30,10 +29,14 @@ def pair(folder, single):
     """What each of two processes found, the second of their runs going on from the single process's first epoch."""
     shutil.copy(folder / "one.first", folder / "from_one")
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    script = Path(worker.__file__)
-    run = subprocess.run([*torchrun, script, folder], cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert run.returncode == 0, run.stderr
-    assert ("rank 0" in run.stdout, "rank 1" in run.stdout) == (True, False), "one process shows its progress"
+    pipe = subprocess.PIPE
+    run = subprocess.Popen([*torchrun, worker.__file__, folder], cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
+    try:
+        shown, errors = run.communicate(timeout=600)
+    finally:
+        run.terminate()  # torchrun then ends its workers; if it were killed they would go on waiting for each other
+    assert run.returncode == 0, errors
+    assert ("rank 0" in shown, "rank 1" in shown) == (True, False), "one process shows its progress"
     return [torch.load(folder / f"rank{rank}") for rank in (0, 1)]
 
 

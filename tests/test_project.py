@@ -71,30 +71,6 @@ def test_snakemake_plans_every_run_and_the_report(profile, everything):
     assert re.search(r"^html\s+1$", run.stdout, re.M)
 
 
-def test_slurm_gets_every_run_and_nothing_else():
-    words = [
-        "--workflow-profile",
-        "profiles/slurm",
-        "--dry-run",
-        "--forceall",
-        "--config",
-        "profile=original",
-        "all=yes",
-    ]
-    run = command("snakemake", *words)
-    assert run.returncode == 0, run.stderr
-    jobs = re.split(r"\n\n+", run.stdout)
-    sent = [job for job in jobs if re.search(r"^rule run:", job, re.M)]
-    profile = yaml.safe_load((ROOT / "notebooks/profiles/original.yaml").read_text())["runs"]
-    assert len(sent) == sum(len(r.get("seeds", [0])) for r in profile.values())
-    assert all(re.search(r"resources: .*mem_mb=\d+.*runtime=\d+", job) for job in sent), sent[0]
-    wanting = sum(len(r.get("seeds", [0])) for r in profile.values() if "needs" in r)
-    assert sum("gpu=1" in job for job in sent) == wanting > 0
-    here = {rule for job in jobs for rule in re.findall(r"^localrule (\w+):", job, re.M)}
-    assert here >= {"report", "notebook_report", "html"}
-    assert set(re.findall(r"^rule (\w+):", run.stdout, re.M)) == {"run"}
-
-
 def test_an_unknown_profile_lists_those_there_are():
     run = command("snakemake", "--dry-run", "--cores", "1", "--config", "profile=slow")
     assert run.returncode
@@ -116,8 +92,9 @@ def test_one_list_of_dependencies():
 def test_nothing_imports_against_the_flow():
     """data → augment → models/loss ← train → evaluate → records → plots → report"""
     order = ["samples", "data", "drawing", "colour", "geometry", "augment", "loss", "weights", "models", "settings"]
-    order += ["flops", "distributed", "checkpoint", "train", "words", "parameters"]
-    order += ["records", "evaluate", "cluster", "style", "plots", "values", "report", "sections", "findings"]
+    order += ["profiles", "flops", "distributed", "checkpoint", "train", "words", "parameters"]
+    order += ["records", "representation", "evaluate", "efficiency", "cluster", "style", "plots", "evidence_plots"]
+    order += ["values", "report", "sections", "findings"]
     order += ["appendix", "export", "pdf"]
     assert {p.stem for p in (ROOT / "lib").glob("*.py")} == {*order, "__init__"}
     for place, module in enumerate(order):
