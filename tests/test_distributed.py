@@ -81,12 +81,13 @@ def test_one_process_goes_on_from_the_checkpoint_of_two(pair, single, folder):
 @pytest.mark.parametrize("rows", [[1, 4, 7], []])
 @pytest.mark.parametrize("name", VIEWS)
 def test_a_share_of_the_views_is_cut_from_those_of_the_whole_batch(name, rows):
-    views, rows = Views(name), torch.tensor(rows, dtype=torch.long)
-    images = worker.IMAGES[:9, : len(views.mean)]
-    generators = [torch.Generator().manual_seed(3) for _ in range(2)]
-    whole, share = views.pair(images, generators[0]), views.pair(images, generators[1], rows)
-    torch.testing.assert_close(share, whole[torch.cat([rows, rows + 9])])
-    assert torch.equal(*(generator.get_state() for generator in generators))
+    rows = torch.tensor(rows, dtype=torch.long)
+    for views in (Views(name), Views(name).against_originals):
+        images = worker.IMAGES[:9, : len(views.mean)]
+        generators = [torch.Generator().manual_seed(3) for _ in range(2)]
+        whole, share = views.pair(images, generators[0]), views.pair(images, generators[1], rows)
+        torch.testing.assert_close(share, whole[torch.cat([rows, rows + 9])])
+        assert torch.equal(*(generator.get_state() for generator in generators))
 
 
 @pytest.mark.parametrize(("images", "count"), [(33, 2), (1, 2), (8, 3)])
