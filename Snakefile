@@ -40,7 +40,10 @@ if LEFT_OUT and not os.environ.get("LAB_SAID"):
         file=sys.stderr,
     )
 # What a measured figure depends on: an edit here makes the runs anew, one to a plot or the report does not.
-METHOD = "data samples drawing colour geometry augment weights models loss settings train checkpoint representation evaluate efficiency cluster parameters"
+METHOD = (
+    "data samples drawing colour geometry augment weights models loss settings train checkpoint distributed"
+    " representation evaluate efficiency cluster parameters"
+)
 REPORT = "records words values plots evidence_plots profiles report sections findings evidence verdicts appendix".split()
 METHOD = [f"lib/{module}.py" for module in METHOD.split()]
 
@@ -48,6 +51,14 @@ METHOD = [f"lib/{module}.py" for module in METHOD.split()]
 def after(wildcards):
     simclr_run = RUNS[wildcards.run].simclr_run
     return f"{FOLDER}/{simclr_run}/record.json" if simclr_run else []
+
+
+# On a cluster only the runs are jobs: what reads their records takes seconds.
+localrules:
+    report,
+    notebook_report,
+    html,
+    pdf,
 
 
 rule report:
@@ -71,6 +82,10 @@ rule run:
     wildcard_constraints:
         run="|".join(RUNS),
     threads: profiles.threads(PROFILE) or max(2, (workflow.cores or 2) // len(RUNS))
+    resources:  # for a cluster, see profiles/slurm: minutes, megabytes, GPUs
+        runtime=120,
+        mem_mb=4000,
+        gpu=lambda w: 1 if RUNS[w.run].needs == "accelerator" else 0,
     shell:
         "OMP_NUM_THREADS={threads} papermill {input.notebook} {params.executed} -y {params.parameters:q}"
         " --log-output --no-progress-bar --start-timeout 300"

@@ -123,8 +123,12 @@ class Views:
     def _row(values: tuple[float, ...]) -> Tensor:
         return torch.tensor(values).view(1, -1, 1, 1)
 
-    def __call__(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """One view of each of the uint8 images (N, C, H, W): float32 (N, C, H, W), channels last."""
+    def __call__(self, images: Tensor, generator: torch.Generator | None = None, rows: Tensor | None = None) -> Tensor:
+        """One view of each of the uint8 images (N, C, H, W): float32 (N, C, H, W), channels last.
+
+        With ``rows``, indices (M,), the views of those M images only: random numbers are drawn for all
+        N, so that processes that share a batch draw alike and make the views that one would make.
+        """
         if images.dtype != torch.uint8 or images.ndim != 4:
             raise ValueError(f"views are taken of uint8 images (N, C, H, W), not {images.dtype} {tuple(images.shape)}.")
         if images.shape[1] != len(self.mean):
@@ -133,15 +137,22 @@ class Views:
             )
         if self.operations and generator is None:  # plain views leave the global random numbers alone
             generator = torch.Generator(images.device).manual_seed(torch.randint(2**62, ()).item())
-        views = images.float().div_(255)
+        views = (images if rows is None else images[rows]).float().div_(255)
         for operation in self.operations:
-            views = operation.apply(views, **operation.draw(len(views), views.shape[-2:], generator))
+            drawn = operation.draw(len(images), views.shape[-2:], generator)
+            if rows is not None:
+                drawn = {name: values[rows] for name, values in drawn.items()}
+            views = operation.apply(views, **drawn)
         mean, std = self._row(self.mean).to(views.device), self._row(self.std).to(views.device)
         return ((views - mean) / std).contiguous(memory_format=torch.channels_last)
 
-    def pair(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Two views of each image, (2N, C, H, W): rows i and i + N come from the same image."""
+    def pair(self, images: Tensor, generator: torch.Generator | None = None, rows: Tensor | None = None) -> Tensor:
+        """Two views of each image, (2N, C, H, W): rows i and i + N come from the same image.
+
+        With ``rows``, both views of those M images only, (2M, C, H, W).
+        """
         if self.one_sided:
             originals = self._with([_whole(o) for o in self.operations if _crops(o)], one_sided=False)
-            return torch.cat([originals(images, generator), self(images, generator)])
-        return self(torch.cat([images, images]), generator)
+            return torch.cat([originals(images, generator, rows), self(images, generator, rows)])
+        both = None if rows is None else torch.cat([rows, rows + len(images)])
+        return self(torch.cat([images, images]), generator, both)

@@ -1,14 +1,18 @@
 """The state of a training run beside its model, and the file that lets it go on after a cut."""
 
+import hashlib
 import os
 import warnings
 from contextlib import AbstractContextManager
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+
+from lib import distributed
 
 if TYPE_CHECKING:
     from lib.train import History, Settings
@@ -24,6 +28,18 @@ def save_beside(path: str | Path, state: Any) -> None:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def digest(*tensors: Tensor) -> str:
+    """A hash of the values of some tensors."""
+    return hashlib.sha256(b"".join(t.detach().cpu().numpy().tobytes() for t in tensors)).hexdigest()
+
+
+@cache
+def code_digest() -> str:
+    """A hash of this package's source: after an edit, an old checkpoint is of another run."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
 class TrainingState:
@@ -74,19 +90,25 @@ class TrainingState:
             random["device"] = torch.get_device_module(self.device).get_rng_state()
         save_beside(path, {"identity": self.identity, "history": list(history), "random": random, **parts})
 
-    def resume(self, path: str | Path) -> list[dict]:
-        """The history so far, every part restored; [] if there is no checkpoint of this run."""
-        if not Path(path).exists():
+    def resume(self, path: str | Path, together: bool = False) -> list[dict]:
+        """The history so far, every part restored; [] if there is no checkpoint of this run.
+
+        ``together``: with the other processes, from the file the first one finds.
+        """
+        there = Path(path).exists() and (distributed.is_first() or not together)
+        saved = torch.load(path, map_location="cpu", weights_only=True) if there else None
+        if together:
+            saved = distributed.from_first(saved)  # what others see on their disks may be of another epoch
+        if saved is None:
             return []
-        saved = torch.load(path, map_location=self.device, weights_only=True)
         if saved["identity"] != self.identity:
             differs = [k for k, v in self.identity.items() if saved["identity"].get(k) != v]
             warnings.warn(f"{path} is of another run ({', '.join(differs)} differ): starting anew.", stacklevel=4)
             return []
         for name, part in self._parts().items():
             part.load_state_dict(saved[name])
-        self.generator.set_state(saved["random"]["generator"].cpu())
-        torch.set_rng_state(saved["random"]["global"].cpu())
+        self.generator.set_state(saved["random"]["generator"])
+        torch.set_rng_state(saved["random"]["global"])
         if self.device.type != "cpu":
-            torch.get_device_module(self.device).set_rng_state(saved["random"]["device"].cpu())
+            torch.get_device_module(self.device).set_rng_state(saved["random"]["device"])
         return saved["history"]

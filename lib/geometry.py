@@ -157,6 +157,8 @@ def _grid(inverse: Tensor, images: Tensor) -> Tensor:
     height, width = images.shape[-2:]
     half = torch.tensor([width / 2, height / 2], device=images.device)
     theta = torch.cat([inverse[..., :2] * half / half[:, None], inverse[..., 2:] / half[:, None]], 2)
+    if not len(theta):  # of a last, small batch a process may have no share, which affine_grid refuses
+        return theta.new_empty(0, height, width, 2)
     return F.affine_grid(theta, [len(theta), 1, height, width], align_corners=False)
 
 

@@ -1,14 +1,12 @@
 """Pretraining and classifier training: one visible loop, checkpoints, resume."""
 
 import ctypes
-import hashlib
 import math
 import sys
 import time
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 
 import torch
@@ -16,8 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from lib import distributed
 from lib.augment import Views
-from lib.checkpoint import TrainingState
+from lib.checkpoint import TrainingState, code_digest, digest
 from lib.loss import nt_xent_loss
 from lib.models import Classifier, SimCLR
 from lib.settings import OPTIMIZERS, SCHEDULES, Settings, choose_device, compile_for, crop_side
@@ -89,6 +88,9 @@ def pretrain(
 ) -> History:
     """Train encoder and projection head with NT-Xent on images without labels.
 
+    On several processes, started by torchrun (``lib.distributed``), all call this with the same
+    arguments; each computes its share of every batch, and the first one probes and saves.
+
     Args:
         model: trained in place, moved to the device chosen.
         images: uint8 (N, C, H, W).
@@ -102,26 +104,31 @@ def pretrain(
             pixels, which a convolutional encoder learns from at a fraction of the time; after the
             last pair they have the images' own size.
     Raises:
-        ValueError: fewer images than one batch, images that are no uint8 (N, C, H, W), a frozen encoder.
+        ValueError: fewer images than one batch, images that are no uint8 (N, C, H, W), a frozen encoder,
+            a batch of fewer images than processes.
+        RuntimeError: more processes than accelerators.
         TrainingDiverged: the loss is no longer finite; the last checkpoint is kept.
     """
     _check_images(images, settings)
+    distributed.start()
+    distributed.check_batch(settings.batch_size)
     device = choose_device()
     model.to(device)
     compile_for(device, model)
     images = images.to(device)
-
-    def batch_loss(rows: Tensor, generator: torch.Generator, epoch: int) -> tuple[Tensor, dict]:
-        side = crop_side(epoch, small_crops)
-        _, projections = model((views.resized(side) if side else views).pair(images[rows], generator))
-        return nt_xent_loss(projections, temperature), {}
-
     if not any(p.requires_grad for p in model.encoder.parameters()):
         raise ValueError(
             "the encoder is frozen, a classifier has been trained on it: build the model anew to pretrain it."
         )
+    network = distributed.replicate(model)
+
+    def batch_loss(rows: Tensor, generator: torch.Generator, epoch: int) -> tuple[Tensor, dict]:
+        side, share = crop_side(epoch, small_crops), distributed.share(len(rows))
+        _, projections = network((views.resized(side) if side else views).pair(images[rows], generator, share))
+        return nt_xent_loss(distributed.gather(projections, share, len(rows)), temperature), {}
+
     identity = {"temperature": temperature, "views": repr(views), "small_crops": [list(pair) for pair in small_crops]}
-    return _fit(model, batch_loss, images, settings, identity, checkpoint, name, probe)
+    return _fit(model, batch_loss, images, settings, identity, checkpoint, name, probe, together=True)
 
 
 def train_classifier(
@@ -166,9 +173,9 @@ def train_classifier(
         loss = F.cross_entropy(logits, labels[rows], label_smoothing=label_smoothing)
         return loss, {"accuracy": (logits.argmax(1) == labels[rows]).float().mean()}
 
-    identity = {"views": repr(views), "labels": _digest(labels), "label_smoothing": label_smoothing}
+    identity = {"views": repr(views), "labels": digest(labels), "label_smoothing": label_smoothing}
     if model.encoder_frozen:
-        identity["encoder"] = _digest(*model.encoder.state_dict().values())
+        identity["encoder"] = digest(*model.encoder.state_dict().values())
     return _fit(model, batch_loss, images, settings, identity, checkpoint, name)
 
 
@@ -211,12 +218,15 @@ def _fit(
     checkpoint: str | Path | None,
     name: str,
     probe: Callable[[], dict[str, float]] | None = None,
+    together: bool = False,
 ) -> History:
-    """The loop: batches in random order, loss, step, schedule; a checkpoint each epoch."""
+    """The loop: batches in random order, loss, step, schedule, checkpoint each epoch; ``together`` by all processes."""
     _keep_freed_memory()
     state = _start(model, images, settings, identity)
-    history = History(state.resume(checkpoint) if checkpoint else [])
-    bar = tqdm(total=settings.epochs, initial=len(history), desc=name, unit="epoch", file=sys.stdout, mininterval=2)
+    history = History(state.resume(checkpoint, together) if checkpoint else [])
+    first = distributed.is_first() or not together  # of processes that train together one speaks, probes and saves
+    options = {"desc": name, "unit": "epoch", "file": sys.stdout, "mininterval": 2, "disable": not first}
+    bar = tqdm(total=settings.epochs, initial=len(history), **options)
     pace = Pace(math.ceil(len(images) / settings.batch_size) * (settings.epochs - len(history)), name, bar.write)
     model.train()
     try:
@@ -231,14 +241,17 @@ def _fit(
                 state.step(loss)
                 for key, value in {"loss": loss, **measures}.items():
                     totals[key] += value.item() * len(rows)
-                pace.step()
+                if first:
+                    pace.step()
             if not all(p.isfinite().all() for p in model.parameters()):
                 raise TrainingDiverged(_explain(name, epoch, step, float("nan"), settings, state))
             means = {key: total / len(images) for key, total in totals.items()}
             history.append({"epoch": epoch, **means, "seconds": time.perf_counter() - start})
-            if probe:
+            if probe and first:
                 history[-1] |= _look(model, probe)
-            if checkpoint:
+            if together:
+                history[-1] = distributed.from_first(history[-1])
+            if checkpoint and first:
                 state.save(checkpoint, history)
             shown = {k: v for k, v in history[-1].items() if k not in ("epoch", "seconds", "probe_seconds")}
             bar.set_postfix({key: f"{value:.3f}" for key, value in shown.items()}, refresh=False)
@@ -268,21 +281,9 @@ def _start(model: nn.Module, images: Tensor, settings: Settings, identity: dict)
     )
     steps = settings.epochs * math.ceil(len(images) / settings.batch_size)
     schedule = SCHEDULES[settings.schedule](optimizer, steps)
-    data = _digest(images[:: max(1, len(images) // 100)])
-    identity = identity | {"images": len(images), "data": data, "network": repr(model), "code": _code()}
+    data = digest(images[:: max(1, len(images) // 100)])
+    identity = identity | {"images": len(images), "data": data, "network": repr(model), "code": code_digest()}
     return TrainingState(model, optimizer, schedule, images.device, settings, identity)
-
-
-def _digest(*tensors: Tensor) -> str:
-    """A hash of the values of some tensors."""
-    return hashlib.sha256(b"".join(t.detach().cpu().numpy().tobytes() for t in tensors)).hexdigest()
-
-
-@cache
-def _code() -> str:
-    """A hash of this package's source: after an edit, an old checkpoint is of another run."""
-    sources = sorted(Path(__file__).parent.glob("*.py"))
-    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
 def _explain(name: str, epoch: int, step: int, loss: float, settings: Settings, state: TrainingState) -> str:

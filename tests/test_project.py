@@ -103,7 +103,7 @@ def test_one_list_of_dependencies():
 def test_nothing_imports_against_the_flow():
     """data → augment → models/loss ← train → evaluate → records → plots → report"""
     order = ["samples", "data", "drawing", "colour", "geometry", "augment", "loss", "weights", "models", "settings"]
-    order += ["profiles", "flops", "checkpoint", "train", "words", "parameters"]
+    order += ["profiles", "flops", "distributed", "checkpoint", "train", "words", "parameters"]
     order += ["records", "representation", "evaluate", "efficiency", "cluster", "style", "plots", "evidence_plots"]
     order += ["values", "report", "sections", "findings", "evidence", "verdicts"]
     order += ["appendix", "export", "pdf"]
