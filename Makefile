@@ -1,4 +1,4 @@
-# make report [PROFILE=quick|original|improved] [ALL=yes: with runs that want a GPU] · make test · make lab · make bench [BENCH='--only views --repeats 3']
+# make report [PROFILE=quick|original|improved|evidence] [ALL=yes: with runs that want a GPU] [ONLY=mnist: runs named so] · make test · make lab · make bench [BENCH='--only views --repeats 3']
 PROFILE ?= quick
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +9,7 @@ RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 .DELETE_ON_ERROR:
 
 report: $(VENV)/ready
-	@$(RUN) snakemake --cores all --quiet rules --rerun-incomplete --nolock --config profile=$(PROFILE) all=$(ALL)
+	@$(RUN) snakemake --cores all --quiet rules --rerun-incomplete --nolock --config profile=$(PROFILE) all=$(ALL) only=$(ONLY)
 	@echo "Report: runs/$(PROFILE)/report.html"
 	@$(RUN) python -c "from lib.pdf import HINT, find_browser as f; print('        runs/$(PROFILE)/report.pdf' if f() else 'Note: ' + HINT)"
 

@@ -9,8 +9,7 @@ import sys
 from glob import glob
 from pathlib import Path
 
-import yaml
-
+from lib import profiles
 from lib.pdf import find_browser
 
 
@@ -20,22 +19,18 @@ def has_accelerator():
     return torch.accelerator.is_available()
 
 
-PROFILE = config.get("profile", "quick")
+PROFILE, ONLY = config.get("profile", "quick"), str(config.get("only") or "")
 HERE = Path(workflow.basedir)
-LISTED = HERE / "notebooks" / "profiles" / f"{PROFILE}.yaml"
-if not LISTED.exists():
-    there = ", ".join(sorted(p.stem for p in LISTED.parent.glob("*.yaml")))
-    raise WorkflowError(f"There is no profile {PROFILE!r}; there are: {there}.")
-ASKED = yaml.safe_load(LISTED.read_text())["runs"]
-LEFT_OUT = [name for name, run in ASKED.items() if run.get("needs") == "accelerator"]
+try:
+    ASKED = [run for run in profiles.load(PROFILE) if run.name.startswith(ONLY)]
+except profiles.ProfileError as error:
+    raise WorkflowError(str(error)) from None
+if not ASKED:
+    raise WorkflowError(f"No run of the profile {PROFILE!r} has a name that begins with {ONLY!r}.")
+LEFT_OUT = list(dict.fromkeys(run.name for run in ASKED if run.needs == "accelerator"))
 if LEFT_OUT and (config.get("all") or has_accelerator()):
     LEFT_OUT = []
-RUNS = {
-    f"{name}-seed{seed}": {"name": name, "seed": seed, **run}
-    for name, run in ASKED.items()
-    for seed in run.get("seeds", [0])
-    if name not in LEFT_OUT
-}
+RUNS = {str(run): run for run in ASKED if run.name not in LEFT_OUT}
 FOLDER = f"runs/{PROFILE}"
 if LEFT_OUT and not os.environ.get("LAB_SAID"):
     os.environ["LAB_SAID"] = "once"  # Snakemake reads this file again for each job
@@ -45,21 +40,13 @@ if LEFT_OUT and not os.environ.get("LAB_SAID"):
         file=sys.stderr,
     )
 # What a measured figure depends on: an edit here makes the runs anew, one to a plot or the report does not.
-METHOD = "data samples drawing colour geometry augment weights models loss settings train checkpoint evaluate cluster parameters"
+METHOD = "data samples drawing colour geometry augment weights models loss settings train checkpoint representation evaluate efficiency cluster parameters"
 METHOD = [f"lib/{module}.py" for module in METHOD.split()]
 
 
-def parameters(run):
-    spec = RUNS[run]
-    given = {"profile": PROFILE, "run": spec["name"], "seed": spec["seed"], "runs": str(HERE / "runs")}
-    if after := spec.get("after"):
-        given["simclr_run"] = f"{PROFILE}/{after}-seed{spec['seed']}"
-    return json.dumps(given | spec.get("parameters", {}))
-
-
 def after(wildcards):
-    spec = RUNS[wildcards.run]
-    return f"{FOLDER}/{spec['after']}-seed{spec['seed']}/record.json" if "after" in spec else []
+    simclr_run = RUNS[wildcards.run].simclr_run
+    return f"{FOLDER}/{simclr_run}/record.json" if simclr_run else []
 
 
 rule report:
@@ -71,18 +58,18 @@ rule report:
 # The checkpoint beside the record is no output of the rule: Snakemake would delete it with a failed run.
 rule run:
     input:
-        notebook=lambda w: f"notebooks/{RUNS[w.run]['notebook']}.ipynb",
+        notebook=lambda w: f"notebooks/{RUNS[w.run].notebook}.ipynb",
         method=METHOD,
         after=after,
     output:
         f"{FOLDER}/{{run}}/record.json",
     params:
-        parameters=lambda w: parameters(w.run),
+        parameters=lambda w: json.dumps(RUNS[w.run].parameters | {"runs": str(HERE / "runs")}),
         data=os.environ.get("LAB_DATA", ""),
-        executed=lambda w: f"{FOLDER}/{w.run}/{RUNS[w.run]['notebook']}.ipynb",
+        executed=lambda w: f"{FOLDER}/{w.run}/{RUNS[w.run].notebook}.ipynb",
     wildcard_constraints:
         run="|".join(RUNS),
-    threads: max(2, (workflow.cores or 2) // len(RUNS))
+    threads: profiles.threads(PROFILE) or max(2, (workflow.cores or 2) // len(RUNS))
     shell:
         "OMP_NUM_THREADS={threads} papermill {input.notebook} {params.executed} -y {params.parameters:q}"
         " --log-output --no-progress-bar --start-timeout 300"

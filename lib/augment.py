@@ -7,6 +7,7 @@ operation takes and returns float images (N, C, H, W) in [0, 1]; they stand in `
 ``colour.py``.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import torch
@@ -49,6 +50,14 @@ VIEWS: dict[str, tuple[tuple[Operation, ...], tuple[float, ...], tuple[float, ..
 }
 
 
+def _crops(operation: Operation) -> bool:
+    return isinstance(operation, ResizedCrop)
+
+
+def _whole(crop: ResizedCrop) -> ResizedCrop:
+    return replace(crop, p=0.0)
+
+
 class Views:
     """Turns uint8 images into random, normalised float views; drawn on the images' own device.
 
@@ -56,20 +65,44 @@ class Views:
     (``Views("original_mnist").plain``) only normalises, which is what evaluation wants.
     """
 
-    def __init__(self, operations="original_mnist", mean=(0.5,), std=(0.5,)):
+    def __init__(self, operations="original_mnist", mean=(0.5,), std=(0.5,), one_sided=False):
         if isinstance(operations, str):
             if operations not in VIEWS:
                 raise ValueError(f"no views named {operations!r}; there are: {', '.join(VIEWS)}.")
             operations, mean, std = VIEWS[operations]
         self.operations, self.mean, self.std = tuple(operations), tuple(mean), tuple(std)
+        self.one_sided = one_sided
 
     def __repr__(self) -> str:
-        return f"Views({self.operations}, mean={self.mean}, std={self.std})"
+        last = ", one_sided=True" if self.one_sided else ""
+        return f"Views({self.operations}, mean={self.mean}, std={self.std}{last})"
+
+    def _with(self, operations: Iterable[Operation], one_sided: bool | None = None) -> "Views":
+        return Views(operations, self.mean, self.std, self.one_sided if one_sided is None else one_sided)
 
     @property
     def plain(self) -> "Views":
         """The same normalisation without any random operation."""
-        return Views((), self.mean, self.std)
+        return self._with((), one_sided=False)
+
+    @property
+    def against_originals(self) -> "Views":
+        """The same, but the first view of each pair is the image itself: one view augmented, not two."""
+        return self._with(self.operations, one_sided=True)
+
+    def without(self, *names: str) -> "Views":
+        """The same views less the operations of these names (``HorizontalFlip``, …).
+
+        A crop that is left out still takes the whole image to the size of the views.
+
+        Raises:
+            ValueError: there is no such operation among them.
+        """
+        there = [type(operation).__name__ for operation in self.operations]
+        if missing := sorted(set(names) - set(there)):
+            raise ValueError(f"{', '.join(missing)} cannot be left out; these views have: {', '.join(there)}")
+        kept = zip(self.operations, there, strict=True)
+        return self._with(_whole(o) if name in names else o for o, name in kept if name not in names or _crops(o))
 
     def resized(self, side: int) -> "Views":
         """The same views in ``side`` × ``side`` pixels.
@@ -77,11 +110,9 @@ class Views:
         Raises:
             ValueError: there is no crop among the operations that could do it.
         """
-        if not any(isinstance(operation, ResizedCrop) for operation in self.operations):
+        if not any(map(_crops, self.operations)):
             raise ValueError("only views with a resized crop come in another size; these have none.")
-        return Views(
-            [replace(o, side=side) if isinstance(o, ResizedCrop) else o for o in self.operations], self.mean, self.std
-        )
+        return self._with(replace(o, side=side) if _crops(o) else o for o in self.operations)
 
     def to_uint8(self, views: Tensor) -> Tensor:
         """Normalised views (N, C, H, W) back to uint8 images, to look at."""
@@ -110,4 +141,7 @@ class Views:
 
     def pair(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Two views of each image, (2N, C, H, W): rows i and i + N come from the same image."""
+        if self.one_sided:
+            originals = self._with([_whole(o) for o in self.operations if _crops(o)], one_sided=False)
+            return torch.cat([originals(images, generator), self(images, generator)])
         return self(torch.cat([images, images]), generator)

@@ -14,7 +14,9 @@ from torch import Tensor
 
 from lib import records
 from lib.augment import Views
-from lib.models import Classifier, SimCLR
+from lib.data import Dataset, chunks, join
+from lib.models import Classifier, SimCLR, whiten
+from lib.representation import alignment, uniformity
 from lib.train import compute_features
 
 
@@ -36,6 +38,23 @@ def load_run(folder: str | Path) -> tuple[dict[str, Any], SimCLR]:
     model = SimCLR(wanted["encoder"], tuple(wanted["projection"]), shape, batch_norm=norm)
     model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
     return record, model.eval()
+
+
+def starting_point(record: dict[str, Any], images: Dataset) -> SimCLR:
+    """The network as it was before a run's pretraining: the same seed, the same whitened patches, nothing learnt.
+
+    Raises:
+        WeightsError: it started from weights that cannot be had here.
+    """
+    p = record["parameters"]
+    torch.manual_seed(p["seed"])
+    norm = p["projection_batch_norm"]
+    model = SimCLR(p["encoder"], tuple(p["projection"]), images.image_shape, p["weights"], norm)
+    if p["whiten_stem"]:
+        chunk = len(images.train_images) // p["chunk_count"]
+        rows = join(chunks(images, *[chunk] * p["chunk_count"]), p["unlabelled_chunks"])
+        whiten(model.encoder, Views(p["views"]).plain(images.train_images[rows[:4000]]))
+    return model.eval()
 
 
 def check_same_data(one: dict[str, Any], other: dict[str, Any]) -> None:
@@ -106,15 +125,15 @@ def knn_accuracy(
 
 
 def knn_probe(model: SimCLR, images: Tensor, labels: Tensor, views: Views) -> Callable[[], dict[str, float]]:
-    """A quick look at what the encoder knows: call it to get ``{"knn_accuracy": …}`` in [0, 1].
+    """A quick look at what the encoder knows, and at how its features h lie: call it to get a dict.
 
-    The last fifth of these labelled training images are asked for their nearest among the others.
-    The probe reads the features h of plain views and changes nothing, neither weights, buffers nor
-    any random state; no label reaches the training through it.
+    ``knn_accuracy`` in [0, 1]: the last fifth of the images is classified by the ones before it. ``alignment``
+    and ``uniformity`` (``lib.representation``) are those of two views of the first images, the same at each
+    call. It changes nothing, neither weights, buffers nor any random state; no label reaches the training.
 
     Args:
         images, labels: uint8 (N, C, H, W) and int64 (N,); 2,500 take a few hundred milliseconds.
-        views: their normalisation is used.
+        views: the random ones of the pretraining; the vote is among plain ones.
     Raises:
         ValueError: fewer than ten images.
     """
@@ -123,10 +142,16 @@ def knn_probe(model: SimCLR, images: Tensor, labels: Tensor, views: Views) -> Ca
     with torch.random.fork_rng(devices=[]):  # the reader's unused head must not draw from the run's random numbers
         reader = Classifier(model.encoder, tuple(images.shape[1:]))
     known = len(images) - len(images) // 5
+    pairs = views.to_uint8(views.pair(images[:500], torch.Generator().manual_seed(0)))
 
     def probe() -> dict[str, float]:
         bank, queries = np.split(compute_features(reader, images, views).float().cpu().numpy(), [known])
-        return {"knn_accuracy": knn_accuracy(bank, labels[:known].numpy(), queries, labels[known:].numpy())}
+        first, second = compute_features(reader, pairs, views).float().chunk(2)
+        return {
+            "knn_accuracy": knn_accuracy(bank, labels[:known].numpy(), queries, labels[known:].numpy()),
+            "alignment": alignment(first, second),
+            "uniformity": uniformity(first),
+        }
 
     return probe
 

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from lib.augment import VIEWS, ResizedCrop
+from lib.augment import VIEWS, ResizedCrop, Views
 from lib.models import ENCODERS
-from lib.settings import OPTIMIZERS, SCHEDULES, Settings
+from lib.settings import HEADS, OPTIMIZERS, SCHEDULES, WAYS, Settings
 from lib.words import LANGUAGES
 
 Positive = Annotated[int, Field(ge=1)]
@@ -89,6 +89,8 @@ class SimCLRParameters(RunParameters):
     projection: Annotated[Width, Field(min_length=1)]
     projection_batch_norm: bool
     views: Literal[tuple(VIEWS)]
+    left_out: list[str]
+    augmented_views: Literal[1, 2]
     temperature: Annotated[float, Field(gt=0, le=10)]
     epochs: Positive
     batch_size: Annotated[int, Field(ge=2)]
@@ -114,6 +116,7 @@ class SimCLRParameters(RunParameters):
 
     test_views: Literal[("plain", *VIEWS)]
     test_view_count: Annotated[int, Field(ge=1, le=100)]
+    illustrated: bool
 
     @model_validator(mode="after")
     def _fit_together(self):
@@ -125,7 +128,14 @@ class SimCLRParameters(RunParameters):
         if self.whiten_stem and not spec.whitens:
             able = ", ".join(name for name, other in ENCODERS.items() if other.whitens)
             raise ValueError(f"whiten_stem is for {able}; {self.encoder} has no stem of that kind")
+        self.pretraining_views  # noqa: B018 - says which operation in left_out there is not
         return self
+
+    @property
+    def pretraining_views(self) -> Views:
+        """The random views of pretraining."""
+        views = Views(self.views).without(*self.left_out)
+        return views if self.augmented_views == 2 else views.against_originals
 
     @property
     def pretraining(self) -> Settings:
@@ -147,6 +157,44 @@ class ComparisonParameters(RunParameters):
     components: Annotated[int, Field(ge=2, le=784)]
     clusters: Annotated[int, Field(ge=2, le=1000)]
     restarts: Annotated[int, Field(ge=1, le=100)]
+
+
+class EvidenceParameters(RunParameters):
+    """Parameters of the notebook that asks what labels, heads and pretraining are worth."""
+
+    simclr_run: str
+    methods: list[Literal[tuple(WAYS)]]
+    label_counts: list[Positive]
+    heads: list[Literal[tuple(HEADS)]]
+    head_labels: Positive
+    map_images: Annotated[int, Field(ge=0, le=5000)]
+
+    views: Literal[("plain", *VIEWS)]
+    least_steps: Positive
+    head_epochs: Positive
+    head_batch_size: Positive
+    head_optimizer: Literal[tuple(OPTIMIZERS)]
+    head_learning_rate: Annotated[float, Field(gt=0, le=10)]
+    head_schedule: Literal[tuple(SCHEDULES)]
+    whole_epochs: Positive
+    whole_batch_size: Positive
+    whole_optimizer: Literal[tuple(OPTIMIZERS)]
+    whole_learning_rate: Annotated[float, Field(gt=0, le=10)]
+    whole_schedule: Literal[tuple(SCHEDULES)]
+
+    @property
+    def head(self) -> Settings:
+        """The training of a head on a frozen encoder."""
+        return self._settings("head_")
+
+    @property
+    def whole(self) -> Settings:
+        """The training of encoder and head together."""
+        return self._settings("whole_")
+
+    def _settings(self, prefix: str) -> Settings:
+        names = ("epochs", "batch_size", "optimizer", "learning_rate", "schedule")
+        return Settings(seed=self.seed, **{name: getattr(self, prefix + name) for name in names})
 
 
 class ReportParameters(Parameters):

@@ -79,7 +79,8 @@ class Run:
         """Write the record beside its place, then rename it there; the path."""
         record = {name: getattr(self, name) for name in ("name", "profile", "dataset", "parameters")}
         record |= {"environment": environment(), "finished": datetime.now(timezone.utc).isoformat(timespec="seconds")}
-        record |= {name: getattr(self, name) for name in ("seconds", "history", "results", "pictures")}
+        record |= {name: getattr(self, name) for name in ("seconds", "history", "results")}
+        record["pictures"] = self.pictures if self.parameters.get("illustrated", True) else {}
         path = self.folder / "record.json"
         part = path.with_suffix(f".{os.getpid()}.part")
         part.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")

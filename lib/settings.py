@@ -3,6 +3,7 @@
 import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import torch
 from torch import nn
@@ -46,6 +47,43 @@ class Settings:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, {getattr(self, name)} was given.")
+
+
+class Way(NamedTuple):
+    """What is learnt from, and what learns: with ``whole``, encoder and head together."""
+
+    start: Literal["pretrained", "untrained", "pixels"]
+    learner: Literal["linear", "hidden", "knn", "whole"]
+
+
+#: The ways to come from labels to a classifier, by name.
+WAYS: dict[str, Way] = {
+    "linear": Way("pretrained", "linear"),
+    "hidden layer": Way("pretrained", "hidden"),
+    "kNN": Way("pretrained", "knn"),
+    "fine-tuned": Way("pretrained", "whole"),
+    "from scratch": Way("untrained", "whole"),
+    "random encoder": Way("untrained", "linear"),
+    "pixels": Way("pixels", "linear"),
+}
+
+
+class Head(NamedTuple):
+    """A classification head on a frozen encoder: its input, hidden widths, and the encoder's mode meanwhile."""
+
+    input: Literal["h", "z"]
+    hidden: tuple[int, ...]
+    training_mode: bool = False
+
+
+#: The lab's head and what it might have been instead, by name.
+HEADS: dict[str, Head] = {
+    "lab's head": Head("h", (64,)),
+    "linear head": Head("h", ()),
+    "lab's head on z": Head("z", (64,)),
+    "linear head on z": Head("z", ()),
+    "encoder in training mode": Head("h", (64,), training_mode=True),
+}
 
 
 def crop_side(epoch: int, small_crops: Sequence[tuple[int, int]]) -> int | None:

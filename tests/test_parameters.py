@@ -6,16 +6,18 @@ import nbformat
 import pytest
 import yaml
 
+from lib import profiles
 from lib.augment import VIEWS, GaussianBlur, HorizontalFlip, ResizedCrop, Rotation
 from lib.flops import pretraining_flops
 from lib.models import SimCLR
-from lib.parameters import ComparisonParameters, ParameterError, ReportParameters, SimCLRParameters
+from lib.parameters import ComparisonParameters, EvidenceParameters, ParameterError, ReportParameters, SimCLRParameters
 from lib.records import ROOT
 
 NOTEBOOKS = {
     "mnist": SimCLRParameters,
     "cifar10": SimCLRParameters,
     "comparison": ComparisonParameters,
+    "evidence": EvidenceParameters,
     "report": ReportParameters,
 }
 
@@ -38,10 +40,11 @@ def test_the_notebooks_defaults_are_the_parameters(notebook, model):
 
 @pytest.mark.parametrize("profile", sorted((ROOT / "notebooks/profiles").glob("*.yaml")), ids=lambda p: p.stem)
 def test_profiles_hold_parameters_that_exist(profile):
-    runs = yaml.safe_load(profile.read_text())["runs"]
-    for run in runs.values():
-        NOTEBOOKS[run["notebook"]].checked(defaults(run["notebook"]) | run.get("parameters", {}))
-        assert run.get("after") in (None, *runs)
+    runs = profiles.load(profile.stem)
+    for run in runs:
+        NOTEBOOKS[run.notebook].checked(defaults(run.notebook) | run.parameters)
+        assert run.simclr_run in (None, *map(str, runs))
+    assert len(set(map(str, runs))) == len(runs), "each has a folder of its own"
 
 
 def test_mnists_defaults_are_the_profile_original():

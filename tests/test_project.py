@@ -92,8 +92,9 @@ def test_one_list_of_dependencies():
 def test_nothing_imports_against_the_flow():
     """data → augment → models/loss ← train → evaluate → records → plots → report"""
     order = ["samples", "data", "drawing", "colour", "geometry", "augment", "loss", "weights", "models", "settings"]
-    order += ["flops", "checkpoint", "train", "words", "parameters"]
-    order += ["records", "evaluate", "cluster", "style", "plots", "values", "report", "sections", "findings"]
+    order += ["profiles", "flops", "checkpoint", "train", "words", "parameters"]
+    order += ["records", "representation", "evaluate", "efficiency", "cluster", "style", "plots", "evidence_plots"]
+    order += ["values", "report", "sections", "findings"]
     order += ["appendix", "export", "pdf"]
     assert {p.stem for p in (ROOT / "lib").glob("*.py")} == {*order, "__init__"}
     for place, module in enumerate(order):
