@@ -16,9 +16,9 @@ IMAGENET = 1_281_167  # images
 # Without figures of their own: what the changes came to is in the tables.
 TRIED = [
     "- Views, rotation and warp: `F.affine_grid` was most of a rotation's time, for it multiplies a tiny matrix for "
-    "each image. The same grid as a sum of what hangs on the column and what hangs on the row takes a tenth of it.",
+    "each image. The same grid as a sum of what hangs on the column and what hangs on the row takes little of it.",
     "- Views, crop: a box that is only enlarged needs no antialiasing, so one bilinear `grid_sample` gives "
-    "torchvision's values, in two thirds of the time of two matrix products. Views of another size keep the products.",
+    "torchvision's values in less time than two matrix products. Views of another size keep the products.",
     "- Views, blur, mirroring, greyscale: `torch.where` on the whole batch costs more than gathering the images that "
     "were drawn, changing them and putting them back.",
     "- Views, colours: sorting the images by their next operation, to turn gathers into slices, gained nothing while "
@@ -26,12 +26,19 @@ TRIED = [
     "place of the hue alone, leave one gather and one copy back.",
     "- Views, hue: telling six cases apart by comparing and `torch.where` was most of it; a processor guesses such "
     "branches badly. Distance on the colour circle as a sum, its side as a sign, needs no case.",
-    "- Views, without gain: working through the batch in pieces that fit the cache (calls cost more than it saves); "
-    "operations in place instead of copies; channels stored one after the other instead of images; colour "
-    "matrices as batched 3×3 products; nearest pixels gathered by index. Not kept.",
-    "- Views, what is left: a colour view is some sixty passes over its pixels, each as fast as memory allows. PIL's "
-    "integer loops pass over an image that lies in the innermost cache. On one thread the target is out of reach "
-    "without compiled code of our own.",
+    "- Views, without a gain worth its lines: working through the batch in pieces that fit the cache (calls cost more "
+    "than it saves); operations in place instead of copies (less than the noise); channels stored one after the other "
+    "instead of images; colour matrices as batched 3×3 products; nearest pixels gathered by index.",
+    "- Views, what is left: a colour view is dozens of passes over all pixels of the batch, each about as fast as "
+    "memory allows. PIL takes its integer steps on an image that lies in the innermost cache. More than this would "
+    "take compiled code of our own.",
+    "- Start: torchvision, which brings torch's compiler with it, and scikit-learn are imported where they are used. A "
+    "report, a figure or a refused parameter does without. A training does not: torch imports its compiler when the "
+    "first optimiser is made. What remains is torch itself, and seaborn, which brings pandas and scipy.stats.",
+    "- Memory of a whole run: most of it is there before the first image (docs/scaling.md has an idle process), and "
+    "most of that is torch, built for GPUs too. Looked at cell by cell, images, views and model add little; the rest "
+    "comes with training and testing. Freed blocks are kept on purpose: giving them back costs more time than a "
+    "forward. Smaller test batches were left alone: they would change the random views of the published records.",
     "- `torch.compile` of a step on the CPU: see docs/cifar10.md. Not used there.",
 ]
 
@@ -62,6 +69,7 @@ def scaling(record: dict) -> str:
         "quadratic, 0 no growth; a fixed part makes it smaller.",
         "",
         measured(record),
+        f"An idle process with everything imported takes {number(record['axes']['images']['idle_memory'])} MB.",
         "",
     ]
     for axis in record["axes"].values():
