@@ -41,6 +41,7 @@ if LEFT_OUT and not os.environ.get("LAB_SAID"):
     )
 # What a measured figure depends on: an edit here makes the runs anew, one to a plot or the report does not.
 METHOD = "data samples drawing colour geometry augment weights models loss settings train checkpoint representation evaluate efficiency cluster parameters"
+REPORT = "records words values plots evidence_plots profiles report sections findings evidence verdicts appendix".split()
 METHOD = [f"lib/{module}.py" for module in METHOD.split()]
 
 
@@ -80,8 +81,8 @@ rule notebook_report:
         expand(f"{FOLDER}/{{run}}/record.json", run=RUNS),
         notebook="notebooks/report.ipynb",
         cover="notebooks/cover.yaml",
-        code=[f"lib/{m}.py" for m in "records words values plots report sections findings appendix".split()],
-        texts=glob("notebooks/text/*.yaml") + glob("figures/diagrams/*.svg") + ["notebooks/claims.yaml"],
+        code=[f"lib/{module}.py" for module in REPORT],
+        texts=glob("notebooks/text/*.yaml") + glob("figures/diagrams/*.svg") + ["notebooks/claims.yaml", "bench/results/original_cifar10.json"],
     output:
         f"{FOLDER}/report.ipynb",
     params:

@@ -8,6 +8,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import evidence
+
 from lib import plots, records
 
 HERE = Path(__file__).parent
@@ -38,6 +40,7 @@ def draw() -> None:
         "cifar10-neighbours": plots.neighbours(cifar10[0]),
     }.items():
         figure.savefig(HERE / f"{name}.svg", metadata={"Date": None})
+    evidence.write()
 
 
 if __name__ == "__main__":

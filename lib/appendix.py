@@ -44,6 +44,7 @@ def appendix(report: Report, records: Sequence[Value], folder: Path) -> None:
                 say("table.time"): report.number(seconds, digits=1, unit=" s"),
             }
             for r in records
+            if r["parameters"].content.get("illustrated", True)  # those of a sweep differ in little
             for phase, seconds in r["seconds"].items()
         ],
         "times",
@@ -64,7 +65,7 @@ def _environments(report: Report, records: Sequence[Value]) -> None:
         packages = [Markup(f"{escape(name)} ") + report.value(number) for name, number in had["packages"].items()]
         report.text(
             "environment.text",
-            runs=report.words.list([r["name"].content for r in runs]),
+            runs=report.words.list(list(dict.fromkeys(r["parameters"]["run"].content for r in runs))),
             **{name: report.value(had[name]) for name in ("python", "system", "processor", "device", "commit")},
             cores=report.count(had["cores"]),
             threads=report.count(had["threads"]),

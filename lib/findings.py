@@ -12,7 +12,7 @@ from lib.sections import Images, each
 from lib.values import Value, derive
 
 
-def _seeds(report: Report, seeds: Sequence[Value]) -> str:
+def seed_count(report: Report, seeds: Sequence[Value]) -> str:
     """``one seed`` or ``3 seeds``."""
     if len(seeds) == 1:
         return report.words("seeds.one")
@@ -35,7 +35,7 @@ def pretraining(report: Report, images: Images) -> None:
             anchor=f"pretraining-{run}",
             first=report.number(each(epochs, 0, "loss"), digits=3),
             last=report.number(each(epochs, last, "loss"), digits=3),
-            seeds=_seeds(report, seeds),
+            seeds=seed_count(report, seeds),
             batch=report.count(batch),
             chance=report.number(derive(lambda n: math.log(2 * n - 1), batch)),
             change=report.number(
@@ -54,7 +54,7 @@ def pretraining(report: Report, images: Images) -> None:
             f"pretraining-{run}",
             name=images.title,
             run=run,
-            seeds=_seeds(report, seeds),
+            seeds=seed_count(report, seeds),
             band=band,
         )
 

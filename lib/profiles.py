@@ -7,9 +7,12 @@ the first parameter it changes ({} is the run without a change). ``threads`` bes
 each run gets.
 """
 
+import ast
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +54,22 @@ class Run:
         return given | self.changes
 
     def command(self, **more: Any) -> str:
-        """The line for a shell that makes this run again, with other parameters where ``more`` has them."""
-        given = yaml.safe_dump(self.parameters | more, default_flow_style=True, sort_keys=False, width=10**6).strip()
+        """The line for a shell that makes this run again, with other parameters where ``more`` has them.
+
+        What the notebook's own parameters say already is left out.
+        """
+        own = _defaults(self.notebook)
+        given = {k: v for k, v in (self.parameters | more).items() if k not in own or own[k] != v}
+        given = yaml.safe_dump(given, default_flow_style=True, sort_keys=False, width=10**6).strip()
         return f'papermill notebooks/{self.notebook}.ipynb out.ipynb -y "{given}"'
+
+
+@cache
+def _defaults(notebook: str) -> dict[str, Any]:
+    """What a notebook's parameters cell sets."""
+    cells = json.loads((FOLDER.parent / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
+    source = next("".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", ()))
+    return {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(source).body}
 
 
 def _read(profile: str) -> dict[str, Any]:

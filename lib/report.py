@@ -205,12 +205,13 @@ def _cell(tag: str, content: Any, numeric: bool, more: str = "") -> str:
 
 
 def results_table(records: Sequence[Value]) -> str:
-    """Accuracies and times of all runs as a markdown table, a row for each profile, run and number of labels."""
+    """Accuracies and times of runs as a markdown table, a row for each profile, run and number of labels; no sweeps."""
     lines = [
         "| profile | run | labels | seeds | test accuracy | pretraining | classifier |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
-    ordered = sorted((r for r in records if "classifiers" in r["results"]), key=lambda r: r["profile"].content)
+    shown = (r for r in records if "classifiers" in r["results"] and r["parameters"].content.get("illustrated", True))
+    ordered = sorted(shown, key=lambda r: r["profile"].content)
     for profile, group in groupby(ordered, key=lambda r: r["profile"].content):
         for run, repeats in values.by_run(list(group)).items():
             contents = [r.content for r in repeats]

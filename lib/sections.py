@@ -53,8 +53,9 @@ class Images:
 
 
 def by_images(records: Sequence[Value]) -> list[Images]:
-    """SimCLR's records among those of a profile, by data set, grey images first."""
-    runs = by_run([r for r in records if "classifiers" in r["results"]])
+    """SimCLR's records among those of a profile, by data set, grey images first; those of sweeps left out."""
+    shown = [r for r in records if "classifiers" in r["results"] and r["parameters"].content.get("illustrated", True)]
+    runs = by_run(shown)
     names = {seeds[0]["dataset"]["name"].content: seeds[0]["dataset"]["shape"][0].content for seeds in runs.values()}
     return [
         Images(name, {run: seeds for run, seeds in runs.items() if seeds[0]["dataset"]["name"].content == name})

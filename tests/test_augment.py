@@ -174,3 +174,32 @@ def test_refuses_what_are_no_images(images, message):
 def test_an_unknown_name_lists_those_there_are():
     with pytest.raises(ValueError, match="original_mnist"):
         Views("nonsense")
+
+
+def test_operations_can_be_left_out(generator):
+    views, images = Views("simclr_cifar10"), torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8)
+    names = [type(operation).__name__ for operation in views.operations]
+    fewer = views.without("HorizontalFlip", "ColourJitter")
+    assert [type(o).__name__ for o in fewer.operations] == ["ResizedCrop", "RandomGreyscale"]
+    assert repr(views.without()) == repr(views) != repr(fewer), "a checkpoint of the one is none of the other"
+    none = views.without(*names)
+    torch.testing.assert_close(none(images, generator), views.plain(images), rtol=0, atol=1e-5)
+    assert none.resized(16)(images, generator).shape == (8, 3, 16, 16), "a crop that is left out still resizes"
+    with pytest.raises(ValueError, match="Rotation cannot be left out; these views have: ResizedCrop, HorizontalFlip"):
+        views.without("Rotation")
+
+
+@pytest.mark.parametrize("side", [None, 16])
+def test_one_view_of_a_pair_can_be_the_image_itself(generator, side):
+    views, images = Views("simclr_cifar10"), torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8)
+    one_sided = views.against_originals.resized(side) if side else views.against_originals
+    first, second = one_sided.pair(images, generator).chunk(2)
+    assert first.shape == second.shape == (8, 3, side or 32, side or 32)
+    if side:
+        whole = Views((ResizedCrop(p=0.0, side=side),), views.mean, views.std)
+        torch.testing.assert_close(first, whole(images, generator))
+    else:
+        torch.testing.assert_close(first, views.plain(images), rtol=0, atol=1e-5)
+    assert not torch.allclose(first, second, atol=0.1)
+    assert repr(views) != repr(views.against_originals)
+    assert not views.against_originals.plain.one_sided

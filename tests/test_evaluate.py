@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from lib import evaluate, records
+from lib import data, evaluate, records
 from lib.augment import Views
-from lib.models import Classifier, SimCLR
+from lib.models import Classifier, SimCLR, whiten
 
 
 def test_scores_by_hand():
@@ -63,9 +63,11 @@ def test_the_probe_sees_what_the_encoder_knows_and_changes_nothing(digits):
     images, labels = digits.train_images[:300], digits.train_labels[:300]
     state, random = {k: v.clone() for k, v in model.state_dict().items()}, torch.get_rng_state()
     probe = evaluate.knn_probe(model, images, labels, views)
-    seen = probe()["knn_accuracy"]
-    assert 0.3 < seen < 1, "untrained features of digits are far better than guessing"
-    assert probe()["knn_accuracy"] == seen
+    seen = probe()
+    assert 0.3 < seen["knn_accuracy"] < 1, "untrained features of digits are far better than guessing"
+    assert 0 < seen["alignment"] < 4
+    assert -4 < seen["uniformity"] < 0
+    assert probe() == seen
     assert torch.equal(random, torch.get_rng_state())
     assert all(torch.equal(v, state[k]) for k, v in model.state_dict().items())
     shuffled = labels[torch.randperm(300, generator=torch.Generator().manual_seed(0))]
@@ -82,3 +84,18 @@ def test_a_flat_map_keeps_near_things_near():
     assert (flat == evaluate.flat_map(points)).all(), "the same seed, the same map"
     groups = np.repeat([0, 1, 2], 30)
     assert evaluate.knn_accuracy(flat - flat.mean(0), groups, flat - flat.mean(0), groups, 10) == 1
+
+
+@pytest.mark.parametrize("whiten_stem", [False, True])
+def test_the_starting_point_is_where_pretraining_began(whiten_stem):
+    """What a notebook builds before it pretrains, from the record of the run alone."""
+    colour = data._SAMPLES["cifar10"]()
+    p = {"encoder": "fast_resnet", "projection": [16], "weights": "none", "whiten_stem": whiten_stem, "chunk_count": 5,
+         "unlabelled_chunks": [1, 2], "projection_batch_norm": True, "views": "simclr_cifar10", "seed": 3}  # fmt: skip
+    torch.manual_seed(3)
+    model = SimCLR("fast_resnet", (16,), colour.image_shape, "none", True)
+    if whiten_stem:
+        rows = data.join(data.chunks(colour, *[len(colour.train_images) // 5] * 5), [1, 2])[:4000]
+        whiten(model.encoder, Views("simclr_cifar10").plain(colour.train_images[rows]))
+    found = evaluate.starting_point({"parameters": p}, colour).state_dict()
+    assert all(torch.equal(value, found[name]) for name, value in model.state_dict().items())

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from lib import profiles
-from lib.augment import VIEWS, GaussianBlur, HorizontalFlip, ResizedCrop, Rotation
+from lib.augment import VIEWS, GaussianBlur, HorizontalFlip, ResizedCrop, Rotation, Views
 from lib.flops import pretraining_flops
 from lib.models import SimCLR
 from lib.parameters import ComparisonParameters, EvidenceParameters, ParameterError, ReportParameters, SimCLRParameters
@@ -150,3 +150,12 @@ def test_unknown_names_are_found_in_papermills_cell_only():
         ReportParameters.from_notebook(namespace)
     del namespace["In"][1]
     assert ReportParameters.from_notebook(namespace).profile == "explore"
+
+
+def test_views_of_pretraining():
+    asked = SimCLRParameters.checked(defaults("mnist") | {"left_out": ["HorizontalFlip"], "augmented_views": 1})
+    assert [type(o) for o in asked.pretraining_views.operations] == [ResizedCrop, GaussianBlur, Rotation]
+    assert asked.pretraining_views.one_sided
+    assert repr(SimCLRParameters.checked(defaults("mnist")).pretraining_views) == repr(Views("original_mnist"))
+    with pytest.raises(ParameterError, match="Greyscale cannot be left out; these views have"):
+        SimCLRParameters.checked(defaults("mnist") | {"left_out": ["Greyscale"]})

@@ -13,6 +13,7 @@ import pytest
 import torch
 import yaml
 
+from lib import profiles
 from lib.records import ROOT
 from lib.settings import crop_side
 
@@ -54,19 +55,19 @@ def test_notebooks_are_clean_and_tell_a_story(notebook):
 
 
 @pytest.mark.parametrize(
-    ("profile", "everything"), [("quick", ""), ("original", ""), ("original", "yes"), ("improved", "")]
+    ("profile", "everything"),
+    [("quick", ""), ("original", ""), ("original", "yes"), ("improved", ""), ("evidence", "")],
 )
 def test_snakemake_plans_every_run_and_the_report(profile, everything):
     asked = ("--config", f"profile={profile}", f"all={everything}")
     run = command("snakemake", "--dry-run", "--forceall", "--cores", "2", *asked)
     assert run.returncode == 0, run.stderr
-    runs = yaml.safe_load((ROOT / f"notebooks/profiles/{profile}.yaml").read_text())["runs"]
-    left_out = (
-        [n for n, r in runs.items() if "needs" in r] if not everything and not torch.accelerator.is_available() else []
-    )
+    runs = profiles.load(profile)
+    spared = not everything and not torch.accelerator.is_available()
+    left_out = {run.name for run in runs if run.needs and spared}
     assert all(name in run.stdout + run.stderr for name in left_out), "what is left out is named"
     assert ("ALL=yes" in run.stdout + run.stderr) == bool(left_out)
-    planned = sum(len(r.get("seeds", [0])) for n, r in runs.items() if n not in left_out)
+    planned = sum(run.name not in left_out for run in runs)
     assert re.search(rf"^run\s+{planned}$", run.stdout, re.M), run.stdout
     assert re.search(r"^html\s+1$", run.stdout, re.M)
 
@@ -74,7 +75,17 @@ def test_snakemake_plans_every_run_and_the_report(profile, everything):
 def test_an_unknown_profile_lists_those_there_are():
     run = command("snakemake", "--dry-run", "--cores", "1", "--config", "profile=slow")
     assert run.returncode
-    assert "improved, original, quick" in run.stdout + run.stderr
+    assert "evidence, improved, original, quick" in run.stdout + run.stderr
+
+
+def test_only_runs_of_a_name_are_planned():
+    run = command(
+        "snakemake", "--dry-run", "--forceall", "--cores", "2", "--config", "profile=evidence", "only=cifar10"
+    )
+    wanted = sum(r.name.startswith("cifar10") for r in profiles.load("evidence"))
+    assert re.search(rf"^run\s+{wanted}$", run.stdout, re.M), run.stdout
+    wrong = command("snakemake", "--dry-run", "--cores", "2", "--config", "profile=evidence", "only=svhn")
+    assert "No run of the profile 'evidence' has a name that begins with 'svhn'" in wrong.stdout + wrong.stderr
 
 
 def test_one_list_of_dependencies():
@@ -94,7 +105,7 @@ def test_nothing_imports_against_the_flow():
     order = ["samples", "data", "drawing", "colour", "geometry", "augment", "loss", "weights", "models", "settings"]
     order += ["profiles", "flops", "checkpoint", "train", "words", "parameters"]
     order += ["records", "representation", "evaluate", "efficiency", "cluster", "style", "plots", "evidence_plots"]
-    order += ["values", "report", "sections", "findings"]
+    order += ["values", "report", "sections", "findings", "evidence", "verdicts"]
     order += ["appendix", "export", "pdf"]
     assert {p.stem for p in (ROOT / "lib").glob("*.py")} == {*order, "__init__"}
     for place, module in enumerate(order):
@@ -104,6 +115,16 @@ def test_nothing_imports_against_the_flow():
         for one, several in imported:
             for name in [one] if one else several.split(", "):
                 assert order.index(name) < place, f"{module} imports {name}"
+
+
+def test_the_page_on_evidence_is_that_of_the_records():
+    run = subprocess.run(
+        [sys.executable, "-c", "import evidence; print(evidence.page().markdown(), end='')"],
+        cwd=ROOT / "figures", capture_output=True, text=True,
+    )  # fmt: skip
+    assert run.stdout == (ROOT / "docs/evidence.md").read_text(encoding="utf-8"), run.stderr
+    for picture in re.findall(r"\]\(\.\./(figures/[\w-]+\.svg)\)", run.stdout):
+        assert (ROOT / picture).exists()
 
 
 def test_the_readmes_results_are_those_of_the_records():

@@ -239,7 +239,7 @@ def test_a_section_of_ones_own_as_the_readme_has_it(tmp_path, monkeypatch):
 
 
 def test_a_run_of_ones_own_as_the_readme_has_it(tmp_path):
-    for name in ("Snakefile", "lib", "notebooks", "figures"):
+    for name in ("Snakefile", "lib", "notebooks", "figures", "bench"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, tmp_path / name)
     profile = tmp_path / "notebooks/profiles/quick.yaml"

@@ -1,0 +1,259 @@
+"""The evidence section and its verdicts, on records in which the right answer is known."""
+
+import copy
+import json
+import shlex
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+
+from lib import evidence, evidence_plots, profiles, report, sections, values, verdicts, words
+from lib.evidence import gather
+from lib.records import ROOT, load
+from lib.report import Report
+from lib.settings import HEADS, WAYS
+
+ORIGINAL = ROOT / "figures/records/original"
+CLAIMS = values.load_yaml(ROOT / "notebooks/claims.yaml")
+COUNTS = [10, 100, 6000]
+
+
+def simclr(run, seed, accuracy, **parameters):
+    """A record of the lab's recipe on MNIST with settings and an accuracy of our own."""
+    record = copy.deepcopy(load(ORIGINAL / f"mnist-seed{seed}"))
+    record["name"], record["profile"] = f"{run}-seed{seed}", "evidence"
+    more = {"left_out": [], "augmented_views": 2, "illustrated": run == "mnist"}
+    record["parameters"] |= {"profile": "evidence", "run": run, "seed": seed} | more | parameters
+    record["results"]["classifiers"][0]["test_accuracy"] = accuracy
+    for epoch in record["history"]["pretraining"]:
+        epoch |= {"alignment": 1 / epoch["epoch"], "uniformity": -float(epoch["epoch"]) / 5}
+    return record
+
+
+def probed(seed):
+    """A record of evidence.ipynb: each way has a known accuracy, a step of 0.01 a way and 0.1 a number of labels."""
+    record = simclr("mnist-labels", seed, 0)
+    record["parameters"] = {"profile": "evidence", "run": "mnist-labels", "seed": seed, "methods": list(WAYS)}
+    rows = [
+        {"method": way, "labels": n, "test_accuracy": 0.5 + i / 100 + k / 10 + seed / 1000}
+        for i, way in enumerate(WAYS)
+        for k, n in enumerate(COUNTS)
+    ]
+    means = {"positive": 0.9, "same_class": 0.5, "other_class": 0.1}
+    spread = {kind: {"mean": mean, "shares": [0.25] * 4} for kind, mean in means.items()}
+    pairs = {n: {"alignment": 0.5, "uniformity": -2.0, "similarities": spread} for n in ("random encoder", "SimCLR")}
+    heads = [{"head": head, "labels": 6000, "test_accuracy": 0.9, "buffers_changed": 0} for head in HEADS]
+    maps = {name: [[0.0, 1.0], [2.0, 3.0]] for name in ("pixels", "random encoder", "SimCLR features")}
+    record["results"] = {"label_efficiency": rows, "heads": heads, "pairs": pairs, "test_accuracy": 0.9,
+                         "maps": maps, "map_labels": [0, 1], "map_method": "t-SNE"}  # fmt: skip
+    record["history"] = record["pictures"] = {}
+    return record
+
+
+@pytest.fixture
+def write(tmp_path):
+    def written(*found):
+        for record in found:
+            (tmp_path / record["name"]).mkdir(exist_ok=True)
+            (tmp_path / record["name"] / "record.json").write_text(json.dumps(record))
+        return values.load_all(tmp_path)
+
+    return written
+
+
+@pytest.fixture
+def everything(write):
+    """The lab's recipe with three seeds, controls with two, one of which lacks a seed, probes, a comparison."""
+    found = [simclr("mnist", seed, 0.95 + seed / 1000) for seed in range(3)] + [probed(seed) for seed in range(2)]
+    for seed in range(2):
+        found += [
+            simclr("mnist-control", seed, 0.94 + seed / 100, epochs=5),
+            simclr("mnist-control-temperature-0.1", seed, 0.97, epochs=5, temperature=0.1),
+            simclr("mnist-control-epochs-6", seed, 0.948, epochs=6),
+            simclr("mnist-control-epochs-8", seed, 0.99, epochs=8),
+        ]
+    found.append(simclr("mnist-control-left_out-HorizontalFlip", 1, 0.98, epochs=5, left_out=["HorizontalFlip"]))
+    comparison = copy.deepcopy(load(ORIGINAL / "comparison-seed0"))
+    comparison["name"] = "mnist-comparison-seed0"
+    comparison["parameters"] |= {"profile": "evidence", "run": "mnist-comparison"}
+    return write(*found, comparison)
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What a report shows, parsed."""
+    pieces = []
+    monkeypatch.setattr(report, "display", lambda piece: pieces.append(BeautifulSoup(piece.data, "html.parser")))
+    return pieces
+
+
+def table(shown, anchor):
+    (found,) = [piece.find(id=anchor) for piece in shown if piece.find(id=anchor)]
+    heads = [cell.get_text() for cell in found.select("thead th")]
+    rows = [[cell.get_text() for cell in row.select("td, th")] for row in found.select("tbody tr")]
+    return [dict(zip(heads, row, strict=True)) for row in rows]
+
+
+def test_runs_of_a_sweep_have_no_sections_of_their_own(everything):
+    (images,) = sections.by_images(everything)
+    assert list(images.runs) == ["mnist"]
+
+
+def test_the_base_is_the_run_the_others_differ_from_in_one_setting(everything):
+    (found,) = gather(everything)
+    assert found.base == "mnist-control"
+    assert found.controls() == {
+        "left_out": ["mnist-control", "mnist-control-left_out-HorizontalFlip"],
+        "temperature": ["mnist-control-temperature-0.1", "mnist-control"],
+        "epochs": ["mnist-control", "mnist-control-epochs-6", "mnist-control-epochs-8", "mnist"],
+    }
+
+
+def test_differences_are_those_of_equal_seeds(everything):
+    (found,) = gather(everything)
+    apart = found.difference("mnist-control-temperature-0.1", "mnist-control")
+    assert [v.content for v in apart] == pytest.approx([0.03, 0.02])
+    alone = found.difference("mnist-control-left_out-HorizontalFlip", "mnist-control")
+    assert [v.content for v in alone] == pytest.approx([0.03])
+    assert {s.file for s in alone[0].sources} == {
+        "mnist-control-left_out-HorizontalFlip-seed1/record.json", "mnist-control-seed1/record.json"
+    }  # fmt: skip
+
+
+def test_a_profile_without_such_runs_has_no_evidence():
+    assert gather(values.load_all(ROOT / "figures/records/improved")) == []
+
+
+@pytest.mark.parametrize("language", words.LANGUAGES)
+def test_every_part_is_shown_in_both_languages(everything, shown, language):
+    made = Report(language)
+    (found,) = gather(everything)
+    evidence.label_efficiency(made, found)
+    evidence.controls(made, found)
+    evidence.heads(made, found)
+    evidence.representation(made, found)
+    verdicts.verdicts(made, [found], CLAIMS)
+    ids = {tag["id"] for piece in shown for tag in piece.find_all("figure")}
+    figures = {f"figure-evidence-{part}-mnist" for part in ("labels", "controls", "map", "similarities", "growth")}
+    assert ids >= figures | {f"table-evidence-{part}-mnist" for part in ("labels", "controls", "heads")} | {
+        "table-claims"
+    }
+
+
+def test_label_efficiency_in_numbers(everything, shown):
+    (found,) = gather(everything)
+    evidence.label_efficiency(Report("en"), found)
+    rows = table(shown, "table-evidence-labels-mnist")
+    assert [row["method"] for row in rows] == [words.load("en")(f"way.{way}") for way in WAYS]
+    assert rows[3]["100"] == "63.0 ± 0.1%", "0.5 + 3 ways + 1 number of labels, two seeds 0.001 apart"
+    text = " ".join(piece.get_text() for piece in shown)
+    assert "With 10 labels: “SimCLR, linear head” against “trained from scratch”, a difference of −4.0 ± 0.0" in text
+
+
+def test_a_rows_command_is_that_run(everything, shown):
+    """What is printed is what papermill would be given, and the notebook takes it."""
+    (found,) = gather(everything)
+    made = Report("en")
+    evidence.label_efficiency(made, found)
+    evidence.controls(made, found)
+    rows = {row["value"]: row for row in table(shown, "table-evidence-controls-mnist")}
+    asked = yaml.safe_load(shlex.split(rows["0.1"]["made again by"])[4])
+    assert asked == {"profile": "evidence", "run": "mnist-control-temperature-0.1", "epochs": 5, "temperature": 0.1,
+                     "illustrated": False}  # fmt: skip
+    assert "seed: 1" in rows["flip"]["made again by"], "the seed that there is"
+    assert rows["0.1"]["difference (points)"] == "2.50 ± 0.71"
+    fine = table(shown, "table-evidence-labels-mnist")[3]["made again by"]
+    assert "methods: [fine-tuned]" in fine
+    assert "run: mnist-labels-again" in fine, "a part does not overwrite the whole"
+
+
+def test_a_record_of_no_known_run_has_no_command(write):
+    (record,) = write(simclr("mine", 0, 0.9))
+    assert evidence.command(record) == report.NONE
+    (record,) = write(simclr("mine", 0, 0.9, profile="nowhere"))
+    assert evidence.command(record) == report.NONE
+
+
+def test_verdicts(everything, shown):
+    (found,) = gather(everything)
+    verdicts.verdicts(Report("en"), [found], CLAIMS)
+    statements = [claim["id"] for name in ("mnist", "cifar10") for claim in CLAIMS.content[name]["statements"]]
+    rows = dict(zip(statements, table(shown, "table-claims"), strict=True))
+    verdict = {key: row["verdict"] for key, row in rows.items()}
+    assert verdict["accuracy"] == "reproduced"
+    assert rows["accuracy"]["found"] == "95.10 ± 0.10%"
+    assert verdict["six_epochs"] == "reproduced", "0.25 points apart"
+    assert verdict["eight_epochs"] == "not reproduced", "3.95 points apart"
+    assert verdict["clustering"] == verdict["more_accurate"] == verdict["slower"] == "reproduced"
+    assert verdict["resnet18"] == "not run here, needs about 16 GPU minutes", "the lab's own time"
+    assert verdict["large_batch"].startswith("not run here")
+    assert rows["resnet50"]["made again by"].startswith("papermill notebooks/cifar10.ipynb")
+    assert [row["made again by"] for row in rows.values() if row["found"] != "–" and not row["made again by"]] == []
+
+
+@pytest.mark.parametrize(
+    ("test", "found", "reported", "limit", "holds"),
+    [
+        ("near", [0.93, 0.95], 0.95, 0.015, True),
+        ("near", [0.93, 0.93], 0.95, 0.015, False),
+        ("near", [0.97], 0.95, 0.015, False),
+        ("factor", [100.0], 216.0, 2, False),
+        ("factor", [110.0, 120.0], 216.0, 2, True),
+        ("factor", [500.0], 216.0, 2, False),
+        ("at_most", [0.69, 0.70], 0.7, 0.7, True),
+        ("at_most", [0.70, 0.71], 0.7, 0.7, False),
+        ("above", [0.010, 0.012], 0, 0, True),
+        ("above", [0.001, 0.012], 0, 0, False),
+        ("above", [-0.01], 0, 0, False),
+        ("about", [-0.02, 0.02], 0, 0.01, True),
+        ("about", [-0.02], 0, 0.01, False),
+    ],
+)
+def test_when_a_claim_holds(test, found, reported, limit, holds):
+    assert verdicts.TESTS[test](found, reported, limit) is holds
+
+
+def test_the_loss_that_is_left_after_an_epoch(write):
+    record = simclr("mnist", 0, 0.95)
+    for epoch in record["history"]["pretraining"]:
+        epoch["loss"] = 10.0 - epoch["epoch"]
+    everything = write(record, probed(0))
+    (found,) = gather(everything)
+    claim = next(claim for claim in CLAIMS["mnist"]["statements"] if claim["id"].content == "loss_converges")
+    ((left,), _) = verdicts.MEASURES["loss_left"](found, claim)
+    assert left.content == pytest.approx(1 / 9), (
+        "a steady fall over ten epochs: one of nine steps is left after the ninth"
+    )
+
+
+def test_every_claim_can_be_tested_or_has_a_run():
+    runs = {run.name for run in profiles.load("original")}
+    for name in ("mnist", "cifar10"):
+        for claim in CLAIMS.content[name]["statements"]:
+            assert claim["measure"] in verdicts.MEASURES
+            assert claim["measure"] == "not_run" or claim["test"] in verdicts.TESTS
+            assert claim["measure"] != "not_run" or claim["run"] in runs
+            for step in (said := CLAIMS.content[name]) and claim.get("reported", []):
+                said = said[step]
+            assert "reported" not in claim or isinstance(said, float)
+
+
+def test_claims_on_a_sample_are_not_judged(everything, shown):
+    for record in everything:
+        record.content["dataset"] |= {"genuine": False, "source": "embedded sample"}
+    verdicts.verdicts(Report("en"), gather(everything), CLAIMS)
+    assert not {"reproduced", "not reproduced"} & {row["verdict"] for row in table(shown, "table-claims")}
+
+
+def test_figures_hold_what_the_records_do(everything):
+    contents = [r.content for r in everything if "label_efficiency" in r.content["results"]]
+    axis = evidence_plots.label_efficiency(contents).axes[0]
+    assert len(axis.lines) == len(WAYS)
+    assert axis.lines[0].get_ydata() == pytest.approx([50.05, 60.05, 70.05])
+    assert len(evidence_plots.similarities(contents[0]).axes) == 2
+    main = [r.content for r in everything if r.content["parameters"]["run"] == "mnist"]
+    assert evidence_plots.growth(main).axes[0].lines[0].get_ydata()[1] == pytest.approx(0.5)
+    bars = [("τ", [("0.1", [0.9, 0.92], False), ("0.5", [0.8], True)])]
+    axis = evidence_plots.controls(bars, contents[0]["dataset"]).axes[0]
+    assert [bar.get_height() for bar in axis.patches] == pytest.approx([91, 80])
