@@ -5,14 +5,40 @@ No figure is typed by hand; a page without its record is left out.
 
 from bench.measure import from_record, number, quartiles, table
 from bench.run import TOPICS, load
+from lib.loss import CHUNK, CHUNKED_FROM
 from lib.records import ROOT
+
+# An A100 by NVIDIA's data sheet, bfloat16 on tensor cores, which the kit's autocast uses there; its memory; and what a
+# published SimCLR run took on one: github.com/dkobak/simclr-cifar10, ResNet-18, 100 epochs of 50,000 images.
+A100_RATE, A100_BYTES, PUBLISHED_SECONDS, EPOCHS = 312e12, 80e9, 20 * 60, 100
+IMAGENET = 1_281_167  # images
 
 # Without figures of their own: what the changes came to is in the tables.
 TRIED = [
-    "- Views: the turn of the hue took more time than any other step. Its remainder of a division is now a floor, and "
-    "its channels are written in place: the same values, bit for bit, in somewhat less time.",
-    "- Views: sorting the images by their next colour operation, so that each group is a slice, instead of gathering "
-    "and scattering each group: no faster, because the time lies in the arithmetic. Not kept.",
+    "- Views, rotation and warp: `F.affine_grid` was most of a rotation's time, for it multiplies a tiny matrix for "
+    "each image. The same grid as a sum of what hangs on the column and what hangs on the row takes little of it.",
+    "- Views, crop: a box that is only enlarged needs no antialiasing, so one bilinear `grid_sample` gives "
+    "torchvision's values in less time than two matrix products. Views of another size keep the products.",
+    "- Views, blur, mirroring, greyscale: `torch.where` on the whole batch costs more than gathering the images that "
+    "were drawn, changing them and putting them back.",
+    "- Views, colours: sorting the images by their next operation, to turn gathers into slices, gained nothing while "
+    "each step had code of its own. Brightness, contrast and saturation as one formula, and images ordered by the "
+    "place of the hue alone, leave one gather and one copy back.",
+    "- Views, hue: telling six cases apart by comparing and `torch.where` was most of it; a processor guesses such "
+    "branches badly. Distance on the colour circle as a sum, its side as a sign, needs no case.",
+    "- Views, without a gain worth its lines: working through the batch in pieces that fit the cache (calls cost more "
+    "than it saves); operations in place instead of copies (less than the noise); channels stored one after the other "
+    "instead of images; colour matrices as batched 3×3 products; nearest pixels gathered by index.",
+    "- Views, what is left: a colour view is dozens of passes over all pixels of the batch, each about as fast as "
+    "memory allows. PIL takes its integer steps on an image that lies in the innermost cache. More than this would "
+    "take compiled code of our own.",
+    "- Start: torchvision, which brings torch's compiler with it, and scikit-learn are imported where they are used. A "
+    "report, a figure or a refused parameter does without. A training does not: torch imports its compiler when the "
+    "first optimiser is made. What remains is torch itself, and seaborn, which brings pandas and scipy.stats.",
+    "- Memory of a whole run: most of it is there before the first image (docs/scaling.md has an idle process), and "
+    "most of that is torch, built for GPUs too. Looked at cell by cell, images, views and model add little; the rest "
+    "comes with training and testing. Freed blocks are kept on purpose: giving them back costs more time than a "
+    "forward. Smaller test batches were left alone: they would change the random views of the published records.",
     "- `torch.compile` of a step on the CPU: see docs/cifar10.md. Not used there.",
 ]
 
@@ -24,15 +50,8 @@ def speed(record: dict) -> str:
     missed = []
     for topic in (t for t in TOPICS if t in record):
         lines = [from_record(line) for line in record[topic]["lines"]]
-        about, environment = record[topic], record[topic]["environment"]
         missed += [line for line in lines if not line.met]
-        where = f"{environment['processor']}, {environment['cores']} cores, torch {environment['packages']['torch']}"
-        parts += [f"## {topic}", "", table(lines), ""]
-        parts += [
-            f"At most {about['repeats']} rounds in turns, {about['finished']}; "
-            f"commit {environment['commit']}; {where}.",
-            "",
-        ]
+        parts += [f"## {topic}", "", table(lines), "", measured(record[topic]), ""]
     parts += ["## Targets missed", ""]
     parts += [f"- {line.measured}, against {line.against}: {line.cells()[4]}, {line.cells()[5]}" for line in missed]
     parts += [] if missed else ["None."]
@@ -44,57 +63,95 @@ def scaling(record: dict) -> str:
     """The page of growth, and what follows from it for a GPU, for ImageNet and for the loss's matrix."""
     parts = ["# How cost grows", ""]
     parts += [
-        "Made by `python -m bench.docs` from `bench/results/growth.json`: four sizes each, medians, every point a "
-        "process of its own; memory beyond an idle process. Exponent 1 is proportional, 2 quadratic.",
+        "Made by `python -m bench.docs` from `bench/results/growth.json`, which `python -m bench.run --only growth` "
+        "writes. Medians over rounds, every point a process of its own; memory is its peak beyond that of an idle "
+        "process. The exponent is the slope of log cost against log size over the four sizes: 1 is proportional, 2 "
+        "quadratic, 0 no growth; a fixed part makes it smaller.",
+        "",
+        measured(record),
+        f"An idle process with everything imported takes {number(record['axes']['images']['idle_memory'])} MB.",
         "",
     ]
     for axis in record["axes"].values():
         parts += [f"## {axis['words']}", "", "| size | time, s | memory, MB |", "| ---: | ---: | ---: |"]
         for size, seconds, memory in zip(axis["sizes"], axis["seconds"], axis["memory"], strict=True):
-            parts.append(f"| {size:,} | {number(quartiles(seconds)[1])} | {number(quartiles(memory)[1])} |")
-        grown = axis["exponents"]
-        parts += ["", f"Exponent of time {grown['time']:.2f}, of memory {grown['memory']:.2f}.", ""]
+            shown = f"{size:,}" if size < 1e6 else f"{number(size / 1e6)} million"
+            parts.append(f"| {shown} | {number(quartiles(seconds)[1])} | {number(quartiles(memory)[1])} |")
+        time, memory = (round(axis["exponents"][cost], 2) + 0.0 for cost in ("time", "memory"))  # -0.0 + 0.0 is 0.0
+        parts += ["", f"Exponent of time {time:.2f}, of memory {memory:.2f}.", ""]
     parts += [*elsewhere(record), *first_limit(record)]
     return "\n".join(parts) + "\n"
 
 
+def measured(about: dict) -> str:
+    """When and where a part of a record was measured."""
+    environment = about["environment"]
+    return (
+        f"At most {about['repeats']} rounds in turns, {about['finished']}; commit {environment['commit']}; "
+        f"{environment['processor']}, {environment['cores']} cores, torch {environment['packages']['torch']}."
+    )
+
+
 def elsewhere(record: dict) -> list[str]:
-    """Hours of a hundred epochs at this machine's rate and at an accelerator's, if both reach the same share."""
-    rate, a100 = record["matmul_rate"], 19.5e12  # NVIDIA's data sheet of the A100: float32 without tensor cores
-    jobs = {"fast_resnet at 32×32": 50_000, "resnet18 at 32×32": 50_000, "resnet50 at 224×224": 1_281_167}
-    parts = ["## On a GPU, and on ImageNet", ""]
-    parts += [
-        f"Counted FLOPs over the rate of a matrix product, which is the least it can take: {rate / 1e9:.0f} GFLOP/s "
-        "measured here, 19.5 TFLOP/s float32 in the data sheet of an A100 (not measured).",
-        "",
-    ]
-    parts += ["| encoder, images, 100 epochs | here, hours | A100, hours |", "| --- | ---: | ---: |"]
+    """Hours of a hundred epochs at the rate of a matrix product here, and at a published run's on an accelerator."""
+    here, work = record["matmul_rate"], record["flops_an_image"]
+    there = EPOCHS * 50_000 * work["resnet18 at 32×32"] / PUBLISHED_SECONDS
+    jobs = {"fast_resnet at 32×32": 50_000, "resnet18 at 32×32": 50_000, "resnet50 at 224×224": IMAGENET}
+    held = IMAGENET * 3 * 224**2
+    rows = []
     for name, images in jobs.items():
-        work = 100 * images * record["flops_an_image"][name]
-        parts.append(f"| {name}, {images:,} | {number(work / rate / 3600)} | {number(work / a100 / 3600)} |")
-    held = 1_281_167 * 3 * 224**2 / 1e9
-    parts += [
+        total = EPOCHS * images * work[name]
+        rows.append(f"| {name}, {images:,} | {number(total / here / 3600)} | {number(total / there / 3600)} |")
+    return [
+        "## On a GPU, and on ImageNet",
         "",
-        f"The kit keeps its images in memory, a byte a value: ImageNet at 224×224 would be {held:,.0f} GB.",
+        f"Counted FLOPs over a rate. Here it is that of a matrix product, {here / 1e9:.0f} GFLOP/s, more than any "
+        "training reaches (docs/speed.md): the least it can take. For an A100, on which nothing of this kit was "
+        "measured, it is that of a [published run](https://github.com/dkobak/simclr-cifar10) of ResNet-18, "
+        f"loaders and all, {PUBLISHED_SECONDS / 60:.0f} minutes for {EPOCHS} epochs: {there / 1e12:.0f} TFLOP/s, "
+        f"{there / A100_RATE:.0%} of the data sheet's bfloat16. A network as small as `fast_resnet` keeps such a GPU "
+        "waiting for its next call, and will take longer than the table says.",
+        "",
+        f"| encoder, images, {EPOCHS} epochs | here, hours, at least | A100, hours, about |",
+        "| --- | ---: | ---: |",
+        *rows,
+        "",
+        f"ImageNet needs more than time. The kit keeps its images in memory, a byte a value, and pretraining moves "
+        f"them to the device: at 224×224 they are {held / 1e9:,.0f} GB, and an A100 has {A100_BYTES / 1e9:.0f}. "
+        "Batches read from disk, and several GPUs, would be the first things to write.",
         "",
     ]
-    return parts
 
 
 def first_limit(record: dict) -> list[str]:
-    """Where the loss's (2N)² similarities overtake the encoder's activations, by the largest sizes measured."""
+    """What ends the growth of the batch: the activations, the loss's time, or its (2N)² similarities."""
     pairs, batch = record["axes"]["pairs"], record["axes"]["batch"]
-    square = quartiles(pairs["memory"][-1])[1] / pairs["sizes"][-1] ** 2
-    linear = quartiles(batch["memory"][-1])[1] / batch["sizes"][-1]
-    grows = pairs["exponents"]["memory"]
-    parts = ["## The first limit", "", f"The loss's memory grows with exponent {grows:.2f} in the number of pairs."]
-    if grows > 1.5:
-        parts.append(
-            f"Its similarity matrix takes as much as the fast encoder's activations at N ≈ {linear / square:,.0f}."
-        )
-    else:
-        parts.append("It holds no whole similarity matrix at the sizes measured: the activations are the first limit.")
-    return [*parts, ""]
+    time, memory = (pairs["exponents"][cost] for cost in ("time", "memory"))
+    (*_, largest), (*_, loss) = pairs["sizes"], pairs["seconds"]
+    (*_, size), (*_, steps), (*_, held) = batch["sizes"], batch["seconds"], batch["memory"]
+    a_pair, step = quartiles(held)[1] * 1e6 / size, quartiles(steps)[1] / 4  # bytes; seconds, the axis takes four steps
+    meet = step / size * largest**2 / quartiles(loss)[1]
+    whole = a_pair / (2 * 2 * 4 * 3)  # (2N)² float32 values, three times: logits, softmax, gradient
+    if memory > 1.5:
+        return ["## The first limit", "", f"The loss's memory grows with exponent {memory:.2f}: its similarities.", ""]
+    return [
+        "## The first limit",
+        "",
+        f"Not the (2N)² similarities: from {CHUNKED_FROM:,} rows up, N = {CHUNKED_FROM // 2:,} pairs, the loss takes "
+        f"{CHUNK} rows at a time, in backward once more, and its memory grows with exponent {memory:.2f}. Held whole, "
+        f"with softmax and gradient, they would take as much as the fast encoder's activations at N ≈ {about(whole)}.",
+        "",
+        f"The activations are the first: {number(a_pair / 1e6)} MB a pair at 32×32, so that {A100_BYTES / 1e9:.0f} GB "
+        f"end at N ≈ {about(A100_BYTES / a_pair)}; with heavier encoders sooner. The second is the loss's time, which "
+        f"grows with exponent {time:.2f}, in chunks as well: taken on from the largest sizes measured, it is as long "
+        f"as the rest of the step at N ≈ {about(meet)}, where the activations take {meet * a_pair / 1e9:.0f} GB.",
+        "",
+    ]
+
+
+def about(value: float) -> str:
+    """Two digits: what is taken on from a measurement is no more certain."""
+    return f"{float(f'{value:.2g}'):,.0f}"
 
 
 def pages() -> dict[str, str]:

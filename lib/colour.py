@@ -8,52 +8,46 @@ from torch import Tensor
 from lib.drawing import Parameters, chosen, uniform
 
 LUMA = (0.2989, 0.587, 0.114)  # ITU-R 601-2, the weights Pillow and torchvision use
+BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)  # the steps of a jitter
 
 
 def greyscale(images: Tensor) -> Tensor:
     """(N, 1, H, W): the luma of each pixel."""
     red, green, blue = images.unbind(1)
-    return (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue).unsqueeze(1)
+    return (LUMA[0] * red).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2]).unsqueeze(1)
 
 
-def _blend(images: Tensor, others: Tensor, factor: Tensor) -> Tensor:
-    return torch.lerp(others, images, factor[:, None, None, None]).clamp(0, 1)
+def adjust(images: Tensor, step: Tensor, factor: Tensor) -> Tensor:
+    """Brightness, contrast or saturation, in place: each image has its own ``step`` (N,) and ``factor`` (N,).
 
-
-def adjust_brightness(images: Tensor, factor: Tensor) -> Tensor:
-    return (images * factor[:, None, None, None]).clamp(0, 1)
-
-
-def adjust_contrast(images: Tensor, factor: Tensor) -> Tensor:
-    return _blend(images, greyscale(images).mean((1, 2, 3), keepdim=True).expand_as(images), factor)
-
-
-def adjust_saturation(images: Tensor, factor: Tensor) -> Tensor:
-    return _blend(images, greyscale(images).expand_as(images), factor)
+    All three are ``factor · image + (1 - factor) · other``, the other being black, the image's mean grey, or
+    its grey. As one formula they take the whole batch, with no image moved to a group of its step.
+    """
+    step, factor = step[:, None, None, None], factor[:, None, None, None]
+    grey = greyscale(images)
+    mean = grey.mean((2, 3), keepdim=True) * (1 - factor) * (step == CONTRAST)
+    grey.mul_((1 - factor) * (step == SATURATION)).add_(mean)
+    return images.mul_(factor).add_(grey).clamp_(0, 1)
 
 
 def adjust_hue(images: Tensor, shift: Tensor) -> Tensor:
-    """Turn the hue by ``shift`` (N,), in turns of the colour circle, at constant value and chroma.
+    """Turn the hue by ``shift`` (N,), in turns of the colour circle, at constant value and chroma, in place.
 
-    A channel of a colour of hue h (in sixths), value v and chroma c is v - c·clamp(min(k, 4 - k), 0, 1)
-    with k = (n + h) mod 6 and n = 5, 3, 1 for red, green, blue: the HSV hexagon unrolled.
+    The HSV hexagon without telling its six sides apart, which takes a CPU longer than arithmetic: a colour is
+    ``(chroma - lowest + green + blue - red) / chroma`` sixths of a turn from pure red, on green's side if
+    green is above blue. Back: a channel is at one end of the chroma up to a sixth of a turn from a certain
+    hue, at the other end from a third on, and a straight line between.
     """
     red, green, blue = images.unbind(1)
-    value, lowest = images.amax(1), images.amin(1)
-    chroma = value - lowest
-    scale = chroma.clamp(min=1e-8)
-    sixth = torch.where(
-        value == red,
-        (green - blue) / scale,
-        torch.where(value == green, 2 + (blue - red) / scale, 4 + (red - green) / scale),
-    )
-    sixth += 6 * shift[:, None, None]
-    turned = torch.empty_like(images)
-    for channel, n in enumerate((5, 3, 1)):
-        k = sixth + n
-        k -= 6 * (k / 6).floor_()  # k % 6, which torch's CPU kernel computes an element at a time
-        torch.sub(value, chroma * torch.minimum(k, 4 - k).clamp_(0, 1), out=turned[:, channel])
-    return turned
+    highest, lowest = images.amax(1), images.amin(1)
+    sixfold = (highest - lowest).mul_(6).clamp_(min=1e-8)  # six times the chroma; of a grey it is 0
+    turn = highest.sub_(lowest, alpha=2).add_(green).add_(blue).sub_(red).copysign_(green - blue).div_(sixfold)
+    turn = turn.add_(1 + shift[:, None, None]).frac_()
+    lower, upper = lowest.sub(sixfold, alpha=1 / 6), lowest.add(sixfold, alpha=1 / 3)
+    for channel, base, sign, hue in ((0, lower, 1, 1 / 2), (1, upper, -1, 1 / 3), (2, upper, -1, 2 / 3)):
+        away = (turn - hue).abs_().clamp_(1 / 6, 1 / 3)
+        torch.addcmul(base, sixfold, away, value=sign, out=images[:, channel])
+    return images
 
 
 @dataclass(frozen=True)
@@ -78,13 +72,18 @@ class ColourJitter:
 
     def apply(self, images: Tensor, amounts: Tensor, order: Tensor, jitter: Tensor) -> Tensor:
         """``amounts`` (N, 4): three factors and the hue's shift; ``order`` (N, 4): which comes first."""
-        images = images.clone()
-        steps = (adjust_brightness, adjust_contrast, adjust_saturation, adjust_hue)
-        for place in range(4):
-            for step, adjust in enumerate(steps):
-                rows = ((order[:, place] == step) & jitter).nonzero()[:, 0]
-                images[rows] = adjust(images[rows], amounts[rows, step])
-        return images
+        place = (order == HUE).int().argmax(1)  # of the hue: the others are so many steps before it
+        rows = jitter.nonzero()[:, 0]
+        rows = rows[place[rows].argsort()]  # so that those with a step at some place are a slice, no copy
+        place, order, amounts = place[rows], order[rows], amounts[rows]
+        factors, some = amounts.gather(1, order), images.index_select(0, rows)
+        ends = [int((place <= p).sum()) for p in range(3)]  # images whose hue is turned at place p or before
+        for p, end in enumerate(ends):
+            adjust(some[end:], order[end:, p], factors[end:, p])
+        adjust_hue(some, amounts[:, HUE])
+        for p, end in enumerate(ends, 1):
+            adjust(some[:end], order[:end, p], factors[:end, p])
+        return images.index_copy(0, rows, some)
 
 
 @dataclass(frozen=True)
@@ -97,4 +96,6 @@ class RandomGreyscale:
         return {"grey": chosen(n, self.p, generator)}
 
     def apply(self, images: Tensor, grey: Tensor) -> Tensor:
-        return torch.where(grey[:, None, None, None], greyscale(images), images)
+        rows = grey.nonzero()[:, 0]
+        some = images.index_select(0, rows)
+        return images.index_copy(0, rows, greyscale(some).expand_as(some))

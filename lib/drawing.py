@@ -8,7 +8,7 @@ Parameters = dict[str, Tensor]
 
 def uniform(n: int, low: float, high: float, generator: torch.Generator) -> Tensor:
     """(n,) numbers from [low, high)."""
-    return torch.rand(n, generator=generator, device=generator.device) * (high - low) + low
+    return torch.rand(n, generator=generator, device=generator.device).mul_(high - low).add_(low)
 
 
 def chosen(n: int, p: float, generator: torch.Generator) -> Tensor:

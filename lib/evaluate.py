@@ -1,4 +1,7 @@
-"""What a trained classifier makes of images it has not seen."""
+"""What a trained classifier makes of images it has not seen.
+
+scikit-learn is imported where it is used: it takes a second and 100 MB, and most callers want none of it.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,10 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
-from sklearn.metrics import confusion_matrix
-from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from torch import Tensor
 
 from lib import records
@@ -96,6 +95,8 @@ def scores(probability: Tensor, labels: Tensor) -> dict[str, Any]:
         probability: (N, classes).
         labels: (N,) int64.
     """
+    from sklearn.metrics import confusion_matrix
+
     predicted = probability.argmax(1)
     confusion = confusion_matrix(labels, predicted, labels=range(probability.shape[1]))
     return {
@@ -120,6 +121,8 @@ def knn_accuracy(
     bank: np.ndarray, labels: np.ndarray, queries: np.ndarray, query_labels: np.ndarray, k: int = 20
 ) -> float:
     """Share of ``queries`` (M, D) labelled as most of the ``k`` rows of ``bank`` (N, D) nearest by cosine."""
+    from sklearn.neighbors import KNeighborsClassifier
+
     vote = KNeighborsClassifier(min(k, len(bank)), metric="cosine").fit(bank, labels)
     return float(vote.score(queries, query_labels))
 
@@ -158,10 +161,15 @@ def knn_probe(model: SimCLR, images: Tensor, labels: Tensor, views: Views) -> Ca
 
 def nearest(bank: np.ndarray, queries: np.ndarray, count: int) -> np.ndarray:
     """Indices (M, count) of the rows of ``bank`` (N, D) nearest to ``queries`` (M, D) by cosine, nearest first."""
+    from sklearn.neighbors import NearestNeighbors
+
     return NearestNeighbors(n_neighbors=count, metric="cosine").fit(bank).kneighbors(queries, return_distance=False)
 
 
 def flat_map(points: np.ndarray, seed: int = 0) -> np.ndarray:
     """(N, D) to (N, 2) by t-SNE on the first 50 principal components: who is near stays near, the rest is free."""
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+
     reduced = PCA(min(50, *points.shape), random_state=seed).fit_transform(points)
     return TSNE(init="pca", perplexity=min(30, (len(points) - 1) / 3), random_state=seed).fit_transform(reduced)

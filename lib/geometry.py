@@ -1,8 +1,8 @@
 """Geometric operations on batches of float images (N, C, H, W), each image with its own draw.
 
-Crop and blur are separable and linear, so they are written as one small matrix for the rows and one
-for the columns of each image: ``rows @ image @ columns.T``, two batched matrix products instead of
-N calls.
+What moves pixels is one ``grid_sample`` of the batch. Blur, and a crop that shrinks, are separable and
+linear, so they are written as one small matrix for the rows and one for the columns of each image:
+``rows @ image @ columns.T``, two batched matrix products instead of N calls.
 """
 
 import math
@@ -16,8 +16,12 @@ from lib.drawing import Parameters, chosen, uniform
 
 
 def _separable(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Apply row matrices (N, H', H) and column matrices (N, W', W) to images (N, C, H, W)."""
-    return rows[:, None] @ images @ columns[:, None].mT
+    """Apply row matrices (N, H', H) and column matrices (N, W', W) to images (N, C, H, W).
+
+    The channels' rows stand one under the other: one product an image for the columns, not one a channel.
+    """
+    across = images.flatten(1, 2) @ columns.mT  # (N, C·H, W')
+    return rows[:, None] @ across.unflatten(1, images.shape[1:3])
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ class HorizontalFlip:
         return {"flip": chosen(n, self.p, generator)}
 
     def apply(self, images: Tensor, flip: Tensor) -> Tensor:
-        return torch.where(flip[:, None, None, None], images.flip(-1), images)
+        rows = flip.nonzero()[:, 0]
+        return images.index_copy(0, rows, images.index_select(0, rows).flip(-1))
 
 
 @dataclass(frozen=True)
@@ -83,9 +88,23 @@ class ResizedCrop:
         return height, width
 
     def apply(self, images: Tensor, top: Tensor, left: Tensor, height: Tensor, width: Tensor) -> Tensor:
-        rows = _resize_matrix(top, height, images.shape[-2], self.side or images.shape[-2])
-        columns = _resize_matrix(left, width, images.shape[-1], self.side or images.shape[-1])
+        if self.side is None:  # boxes only grow, so that antialiasing has nothing to do
+            at = _centres(left, width, images.shape[-1])[:, None], _centres(top, height, images.shape[-2])[..., None]
+            grid = torch.stack(torch.broadcast_tensors(*at), 1).permute(0, 2, 3, 1)
+            return F.grid_sample(images, grid, mode="bilinear", align_corners=False)
+        rows = _resize_matrix(top, height, images.shape[-2], self.side)
+        columns = _resize_matrix(left, width, images.shape[-1], self.side)
         return _separable(images, rows, columns)
+
+
+def _centres(start: Tensor, length: Tensor, size: int) -> Tensor:
+    """(N, size): where in [start, start + length) the centres of ``size`` pixels lie, from -1 to 1 over ``size``.
+
+    Not beyond the box's own outermost centres, so that no pixel outside the crop is mixed in.
+    """
+    start, length = start[:, None], length[:, None]
+    centre = (torch.arange(size, device=start.device) + 0.5) * (length / size)
+    return (start + centre.clamp(min=0.5).minimum(length - 0.5)) * (2 / size) - 1
 
 
 def _resize_matrix(start: Tensor, length: Tensor, size: int, target: int) -> Tensor:
@@ -94,13 +113,14 @@ def _resize_matrix(start: Tensor, length: Tensor, size: int, target: int) -> Ten
     A triangle of half-width max(1, length / target) around each output pixel's centre, cut off at
     the crop's border and normalised: what Pillow and torchvision (``antialias=True``) do.
     """
-    pixel = torch.arange(size, device=start.device)
-    scale = (length / target)[:, None, None]
-    centre = start[:, None, None] + (torch.arange(target, device=start.device)[None, :, None] + 0.5) * scale
-    weight = (1 - (pixel + 0.5 - centre).abs() / scale.clamp(min=1)).clamp(min=0)
-    inside = (pixel >= start[:, None]) & (pixel < (start + length)[:, None])
-    weight = weight * inside[:, None, :]
-    return weight / weight.sum(-1, keepdim=True)
+    pixel = torch.arange(size, device=start.device) + 0.5
+    start, scale = start[:, None], (length / target)[:, None]
+    reach = scale.clamp(min=1)
+    centre = (start + (torch.arange(target, device=start.device) + 0.5) * scale) / reach
+    outside = (pixel < start) | (pixel > start + length[:, None])
+    pixel = (pixel / reach).masked_fill(outside, torch.inf)  # infinitely far: no weight
+    weight = (pixel[:, None] - centre[..., None]).abs_().neg_().add_(1).clamp_(min=0)
+    return weight.div_(weight.sum(-1, keepdim=True))
 
 
 @dataclass(frozen=True)
@@ -115,15 +135,9 @@ class GaussianBlur:
         return {"sigma": uniform(n, *self.sigma, generator), "blur": chosen(n, self.p, generator)}
 
     def apply(self, images: Tensor, sigma: Tensor, blur: Tensor) -> Tensor:
-        rows, columns = (
-            torch.where(
-                blur[:, None, None],
-                _blur_matrix(sigma, self.kernel_size, size),
-                torch.eye(size, device=images.device),
-            )
-            for size in images.shape[-2:]
-        )
-        return _separable(images, rows, columns)
+        drawn = blur.nonzero()[:, 0]
+        rows, columns = (_blur_matrix(sigma[drawn], self.kernel_size, size) for size in images.shape[-2:])
+        return images.index_copy(0, drawn, _separable(images.index_select(0, drawn), rows, columns))
 
 
 def _blur_matrix(sigma: Tensor, kernel_size: int, size: int) -> Tensor:
@@ -153,13 +167,16 @@ class Rotation:
 
 
 def _grid(inverse: Tensor, images: Tensor) -> Tensor:
-    """(N, H, W, 2) sampling grid for inverse maps (N, 2, 3) in pixels from the image's centre."""
-    height, width = images.shape[-2:]
-    half = torch.tensor([width / 2, height / 2], device=images.device)
-    theta = torch.cat([inverse[..., :2] * half / half[:, None], inverse[..., 2:] / half[:, None]], 2)
-    if not len(theta):  # of a last, small batch a process may have no share, which affine_grid refuses
-        return theta.new_empty(0, height, width, 2)
-    return F.affine_grid(theta, [len(theta), 1, height, width], align_corners=False)
+    """(N, H, W, 2) sampling grid for inverse maps (N, 2, 3) in pixels from the image's centre.
+
+    An affine coordinate is a part that hangs on the column plus one that hangs on the row: one addition
+    a pixel. ``F.affine_grid`` takes a matrix product for each image, on a CPU many times slower.
+    """
+    (height, width), device = images.shape[-2:], images.device
+    inverse = inverse / torch.tensor([[width / 2], [height / 2]], device=device)  # in halves of a side, as grid_sample
+    x, y = (torch.arange(side, device=device) + 0.5 - side / 2 for side in (width, height))
+    of_column, of_row = inverse[:, :, :1] * x + inverse[:, :, 2:], inverse[:, :, 1:2] * y
+    return (of_column[:, :, None] + of_row[..., None]).permute(0, 2, 3, 1)
 
 
 @dataclass(frozen=True)
@@ -193,8 +210,8 @@ class Warp:
         # torchvision's kernel: 8 σ + 1 taps, an odd number, no wider than reflection allows
         taps = min(int(8 * self.sigma + 1) | 1, 2 * (min(size) - 1) + 1)
         smooth = _separable(noise, *(_blur_matrix(sigma, taps, side) for side in size))
-        field = smooth.permute(0, 2, 3, 1) * self.alpha
-        return parameters | {"displacement": field * 2 / torch.tensor([width, height], device=field.device)}
+        field = smooth * (self.alpha * 2 / torch.tensor([width, height], device=noise.device))[:, None, None]
+        return parameters | {"displacement": field.permute(0, 2, 3, 1)}
 
     def apply(self, images: Tensor, *, displacement: Tensor, **affine: Tensor) -> Tensor:
         """``displacement`` (N, H, W, 2) is in units of half an image side, as in ``grid_sample``."""

@@ -1,19 +1,23 @@
-"""Encoder f, projection head g, the SimCLR network g(f(x)), and the classifier on a frozen f."""
+"""Encoder f, projection head g, the SimCLR network g(f(x)), and the classifier on a frozen f.
+
+torchvision is imported where it is used: it takes a second or two, and who reads records or draws a figure
+needs the names of the encoders, not the encoders.
+"""
 
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models import resnet
-from torchvision.models.feature_extraction import create_feature_extractor
-from torchvision.ops.misc import Conv2dNormActivation
 
 from lib.weights import load_imagenet
+
+if TYPE_CHECKING:
+    from torchvision.models import ResNet
 
 
 def small_cnn(channels: int = 1) -> nn.Sequential:
@@ -37,13 +41,16 @@ def small_cnn(channels: int = 1) -> nn.Sequential:
     )
 
 
-def cifar_resnet(build: Callable[..., resnet.ResNet], channels: int = 3) -> resnet.ResNet:
-    """A torchvision ResNet for small images, without weights: images (N, channels, H, W) to features (N, 512 or 2048).
+def cifar_resnet(name: str, channels: int = 3) -> "ResNet":
+    """torchvision's ResNet of that name for small images, without weights: images (N, channels, H, W) to features
+    (N, 512 or 2048).
 
     As in SimCLR's CIFAR-10 runs (appendix B.9) and in the lab: a 3×3 first convolution of stride 1,
     no max-pooling, no fc. The ImageNet stem would shrink 32×32 images to 8×8 before the first block.
     """
-    encoder = build(weights=None)
+    from torchvision.models import resnet
+
+    encoder = getattr(resnet, name)(weights=None)
     encoder.conv1 = nn.Conv2d(channels, 64, 3, padding=1, bias=False)
     encoder.maxpool = nn.Identity()
     encoder.fc = nn.Identity()
@@ -59,12 +66,15 @@ def fast_resnet(channels: int = 3) -> nn.Sequential:
     small and the channels many, where a CPU is fastest; ResNet-18 takes 556 million. ``stage1`` and
     ``stage2`` are maps (N, 64, H/4, W/4) and (N, 128, H/8, W/8).
     """
+    from torchvision.models.resnet import BasicBlock
+    from torchvision.ops.misc import Conv2dNormActivation
+
     return nn.Sequential(
         OrderedDict(
             stem=nn.Conv2d(channels, 48, 4, stride=2, padding=1, bias=False),
             relu=nn.ReLU(),
-            stage1=nn.Sequential(Conv2dNormActivation(48, 64, 3, stride=2), resnet.BasicBlock(64, 64)),
-            stage2=nn.Sequential(Conv2dNormActivation(64, 128, 3, stride=2), resnet.BasicBlock(128, 128)),
+            stage1=nn.Sequential(Conv2dNormActivation(48, 64, 3, stride=2), BasicBlock(64, 64)),
+            stage2=nn.Sequential(Conv2dNormActivation(64, 128, 3, stride=2), BasicBlock(128, 128)),
             pool=nn.AdaptiveAvgPool2d(1),
             flatten=nn.Flatten(),
         )
@@ -112,9 +122,9 @@ class EncoderSpec(NamedTuple):
 ENCODERS: dict[str, EncoderSpec] = {
     "small_cnn": EncoderSpec(small_cnn, 128, (1, 28, 28)),
     "fast_resnet": EncoderSpec(fast_resnet, 128, (3, 32, 32), any_size=True, whitens=True),
-    "resnet18": EncoderSpec(partial(cifar_resnet, resnet.resnet18), 512, (3, 32, 32), any_size=True),
-    "resnet34": EncoderSpec(partial(cifar_resnet, resnet.resnet34), 512, (3, 32, 32), any_size=True),
-    "resnet50": EncoderSpec(partial(cifar_resnet, resnet.resnet50), 2048, (3, 32, 32), any_size=True),
+    "resnet18": EncoderSpec(partial(cifar_resnet, "resnet18"), 512, (3, 32, 32), any_size=True),
+    "resnet34": EncoderSpec(partial(cifar_resnet, "resnet34"), 512, (3, 32, 32), any_size=True),
+    "resnet50": EncoderSpec(partial(cifar_resnet, "resnet50"), 2048, (3, 32, 32), any_size=True),
 }
 
 
@@ -199,6 +209,13 @@ def freeze_encoder(model: _WithEncoder) -> _WithEncoder:
     return model
 
 
+def _up_to(encoder: nn.Module, layers: tuple[str, ...]) -> nn.Module:
+    """The encoder, whose outputs are those of some of its layers."""
+    from torchvision.models.feature_extraction import create_feature_extractor
+
+    return create_feature_extractor(encoder, list(layers))
+
+
 class Classifier(_WithEncoder):
     """A classification head on an encoder's features: ``model(images) -> logits`` (N, classes).
 
@@ -230,7 +247,7 @@ class Classifier(_WithEncoder):
         known = [name for name, _ in encoder.named_modules() if name]
         if unknown := set(layers or ()) - set(known):
             raise ValueError(f"the encoder has no layer {sorted(unknown)}; there are: {', '.join(known)}.")
-        self.encoder = create_feature_extractor(encoder, list(layers)) if layers else encoder
+        self.encoder = _up_to(encoder, layers) if layers else encoder
         device, was_training = next(encoder.parameters()).device, encoder.training
         self.encoder.eval()  # a look at the width must not touch BatchNorm's statistics
         with torch.no_grad():

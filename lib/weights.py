@@ -7,13 +7,12 @@ from urllib.error import URLError
 import torch
 from torch import Tensor, nn
 from torch.hub import load_state_dict_from_url
-from torchvision.models import resnet
 
 #: torchvision's first weights of each, those that `pretrained=True` meant when the lab was written.
 IMAGENET = {
-    "resnet18": resnet.ResNet18_Weights.IMAGENET1K_V1,
-    "resnet34": resnet.ResNet34_Weights.IMAGENET1K_V1,
-    "resnet50": resnet.ResNet50_Weights.IMAGENET1K_V1,
+    "resnet18": "ResNet18_Weights.IMAGENET1K_V1",
+    "resnet34": "ResNet34_Weights.IMAGENET1K_V1",
+    "resnet50": "ResNet50_Weights.IMAGENET1K_V1",
 }
 REPLACED = ("conv1.", "fc.")  # layers of the ImageNet network that the encoder does not share
 
@@ -56,7 +55,9 @@ def load_imagenet(encoder: nn.Module, name: str, source: str = "imagenet") -> No
 
 def _fetch(name: str) -> dict[str, Tensor]:
     """From torch's cache, else downloaded into it; torch compares the sum in the file's name."""
-    url = IMAGENET[name].url
+    from torchvision.models import get_weight  # here: see models.py
+
+    url = get_weight(IMAGENET[name]).url
     file = Path(torch.hub.get_dir()) / "checkpoints" / Path(url).name
     if file.exists():
         return _read(file)

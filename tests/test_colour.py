@@ -4,8 +4,7 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional as TF
 
-from lib import colour
-from lib.colour import ColourJitter, RandomGreyscale
+from lib.colour import HUE, ColourJitter, RandomGreyscale, adjust, adjust_hue
 
 THEIRS = (TF.adjust_brightness, TF.adjust_contrast, TF.adjust_saturation, TF.adjust_hue)
 
@@ -19,13 +18,13 @@ def images(generator):
     return images
 
 
-@pytest.mark.parametrize("name", ["brightness", "contrast", "saturation", "hue"])
-def test_adjustments(name, images, generator):
-    low, high = (-0.5, 0.5) if name == "hue" else (0, 2)
+@pytest.mark.parametrize("step", range(4), ids=["brightness", "contrast", "saturation", "hue"])
+def test_adjustments(step, images, generator):
+    low, high = (-0.5, 0.5) if step == HUE else (0, 2)
     amounts = torch.rand(len(images), generator=generator) * (high - low) + low
-    ours = getattr(colour, f"adjust_{name}")(images, amounts)
-    theirs = getattr(TF, f"adjust_{name}")
-    expected = torch.stack([theirs(image, amount.item()) for image, amount in zip(images, amounts, strict=True)])
+    expected = torch.stack([THEIRS[step](x, amount.item()) for x, amount in zip(images, amounts, strict=True)])
+    steps = torch.full((len(images),), step)
+    ours = adjust_hue(images, amounts) if step == HUE else adjust(images, steps, amounts)
     torch.testing.assert_close(ours, expected, rtol=0, atol=1e-5)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision import datasets
 
 from lib import data
 from lib.data import DataError, chunks, join, load
@@ -119,16 +120,14 @@ def test_interrupted_download_leaves_nothing(tmp_path, monkeypatch):
         (raw / "train-images-idx3-ubyte").write_bytes(b"half a file")
         raise OSError("connection lost")
 
-    monkeypatch.setattr(data.datasets, "MNIST", half)
+    monkeypatch.setattr(datasets, "MNIST", half)
     with pytest.warns(UserWarning, match="connection lost"):
         data._download("mnist", tmp_path / "data")
     assert list((tmp_path / "data").iterdir()) == []
 
 
 def test_finished_download_is_moved_into_place(tmp_path, monkeypatch, mnist_folder):
-    monkeypatch.setattr(
-        data.datasets, "MNIST", lambda folder, download: (mnist_folder / "MNIST").rename(folder / "MNIST")
-    )
+    monkeypatch.setattr(datasets, "MNIST", lambda folder, download: (mnist_folder / "MNIST").rename(folder / "MNIST"))
     own = tmp_path / "data"
     (own / "MNIST" / "raw").mkdir(parents=True)  # what an unlucky hand left behind
     data._download("mnist", own)
@@ -144,7 +143,7 @@ def test_of_two_downloads_at_once_both_end_with_the_data(tmp_path, monkeypatch, 
         shutil.copytree(mnist_folder / "MNIST", own / "MNIST")
         shutil.copytree(mnist_folder / "MNIST", folder / "MNIST")
 
-    monkeypatch.setattr(data.datasets, "MNIST", fetch_while_another_finishes)
+    monkeypatch.setattr(datasets, "MNIST", fetch_while_another_finishes)
     data._download("mnist", own)
     assert data._local("mnist", own).train_images.shape == (50, 1, 28, 28)
     assert [p.name for p in own.iterdir()] == ["MNIST"]

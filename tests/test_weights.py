@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torchvision.models import resnet
+from torchvision.models import get_weight, resnet
 
 from lib import weights
 from lib.models import SimCLR
@@ -49,7 +49,7 @@ def test_torchs_cache_is_used_without_a_network(file, hub, theirs):
 
 def test_the_names_are_those_of_torchvisions_urls():
     for name, entry in weights.IMAGENET.items():
-        assert entry.url.rsplit("/", 1)[1].startswith(f"{name}-")
+        assert get_weight(entry).url.rsplit("/", 1)[1].startswith(f"{name}-")
 
 
 @pytest.mark.parametrize("offline", ["1", ""])
