@@ -97,12 +97,12 @@ def _listed(profile: str) -> dict[tuple[str, int], profiles.Run]:
 
 
 def command(record: Value, **more: Any) -> Markup:
-    """The line that makes a record's run again; with ``more``, a part of it, under a name of its own."""
+    """The line that makes a record's run again; with ``more``, a part of it, which is left in ``runs/again/``."""
     asked = record.content["parameters"]
     run = _listed(asked["profile"]).get((asked["run"], asked["seed"]))
     if run is None:
         return Markup(NONE)
-    return shown(run.command(**({"run": f"{run.name}-again"} | more if more else {})))
+    return shown(run.command(**({"profile": "again"} | more if more else {})))
 
 
 def shown(line: str) -> Markup:
@@ -123,15 +123,15 @@ def _count(report: Report, records: Sequence[Value]) -> Markup:
 def label_efficiency(report: Report, evidence: Evidence) -> None:
     """Test accuracy against the number of labels, for every way to use them."""
     say, name = report.words, evidence.images.name
-    found: dict[str, dict[int, list[Value]]] = {}
+    found: dict[str, dict[int, dict[int, Value]]] = {}  # by way, number of labels and seed
     for record in evidence.probed:
         for row in record["results"]["label_efficiency"]:
-            place = found.setdefault(row["method"].content, {})
-            place.setdefault(row["labels"].content, []).append(row)
+            seeds = found.setdefault(row["method"].content, {}).setdefault(row["labels"].content, {})
+            seeds[record["parameters"]["seed"].content] = row
     if not found:
         return
-    counts = sorted({count for rows in found.values() for count in rows})
-    heads = {count: report.count(next(r for r in found.values() if count in r)[count][0]["labels"]) for count in counts}
+    some = {count: row for rows in found.values() for count, seeds in rows.items() for row in seeds.values()}
+    heads = {count: report.count(row["labels"]) for count, row in sorted(some.items())}
     anchors = {"figure": f"evidence-labels-{name}", "table": f"evidence-labels-{name}"}
     report.text("evidence.labels.text", **anchors)
     contents = [r.content for r in evidence.probed if len(r["results"]["label_efficiency"])]
@@ -139,8 +139,8 @@ def label_efficiency(report: Report, evidence: Evidence) -> None:
     rows = []
     for way in (way for way in WAYS if way in found):
         cells = {
-            heads[n]: report.percent(each(found[way][n], "test_accuracy"), 1) if n in found[way] else NONE
-            for n in counts
+            head: report.percent(each([*found[way][n].values()], "test_accuracy"), 1) if n in found[way] else NONE
+            for n, head in heads.items()
         }
         record = next(r for r in evidence.probed if way in r.content["parameters"]["methods"])
         rerun = command(record, methods=[way], heads=[], map_images=0)
@@ -150,17 +150,22 @@ def label_efficiency(report: Report, evidence: Evidence) -> None:
     report.points(_compared(report, found))
 
 
-def _compared(report: Report, found: dict[str, dict[int, list[Value]]]) -> list[str]:
+def _compared(report: Report, found: dict[str, dict[int, dict[int, Value]]]) -> list[str]:
     """What the numbers say of SimCLR against what a reader might have done instead, at few labels and at many."""
     points = []
     for one, other in (("linear", "random encoder"), ("linear", "from scratch"), ("fine-tuned", "from scratch")):
         shared = sorted(found.get(one, {}).keys() & found.get(other, {}).keys())
         for count in dict.fromkeys((shared[0], shared[-1]) if shared else ()):
-            ours, theirs = (each(found[way][count], "test_accuracy") for way in (one, other))
-            gains = [derive(lambda a, b: a - b, *pair) for pair in zip(ours, theirs, strict=True)]
+            ours, theirs = found[one][count], found[other][count]
+            gains = [
+                derive(lambda a, b: a - b, ours[seed]["test_accuracy"], theirs[seed]["test_accuracy"])
+                for seed in sorted(ours.keys() & theirs.keys())
+            ]
+            if not gains:
+                continue
             points.append(report.words(
                 "evidence.labels.compared",
-                labels=report.count(found[one][count][0]["labels"]), one=report.words(f"way.{one}"),
+                labels=report.count(next(iter(ours.values()))["labels"]), one=report.words(f"way.{one}"),
                 other=report.words(f"way.{other}"), difference=report.number(gains, 100, 1),
             ))  # fmt: skip
     return points

@@ -107,7 +107,7 @@ def whole(report: Report, gathered: Sequence[Evidence], claims: Value) -> None:
     if not gathered:
         return
     report.section("evidence")
-    report.text("evidence.text", main=gathered[0].images.first["parameters"]["run"].content)
+    report.text("evidence.text")
     report.section("claims", 3)
     verdicts(report, gathered, claims)
     for found in gathered:
