@@ -128,7 +128,8 @@ TOLD = ("limit", "epoch", "value", "against", "labels")
 
 def verdicts(report: Report, gathered: Sequence[Evidence], claims: Value) -> None:
     """The table of claims, a row each, and how many of them hold."""
-    say, rows, judged = report.words, [], {}
+    say, rows = report.words, []
+    judged: dict[str, list[Value]] = {"reproduced": [], "not_reproduced": [], "not_run": [], "absent": []}
     known = {seen.images.name: seen for seen in gathered if seen.images.comparable}
     for name in ("mnist", "cifar10"):
         for claim in claims[name]["statements"]:
@@ -136,7 +137,7 @@ def verdicts(report: Report, gathered: Sequence[Evidence], claims: Value) -> Non
             found = MEASURES[claim["measure"].content](known[name], claim) if name in known else None
             reported = _reported(claims[name], claim)
             verdict = _verdict(claim, found, reported)
-            judged.setdefault(verdict, []).append(claim["id"])
+            judged[verdict].append(claim["id"])
             told = {k: report.number(v, 100 if k == "limit" and unit in ("percent", "points") else 1, _digits(v))
                     for k, v in claim.items() if k in TOLD}  # fmt: skip
             cost = _cost(report, claim, claims) if verdict == "not_run" else {}
@@ -150,7 +151,7 @@ def verdicts(report: Report, gathered: Sequence[Evidence], claims: Value) -> Non
                 say("table.rerun"): command(found[1]) if found else _original(claim) if "run" in claim else NONE,
             })  # fmt: skip
     counts = [say(f"verdict.count.{verdict}", count=report.count(derive(lambda *ids: len(ids), *ids)))
-              for verdict, ids in judged.items()]  # fmt: skip
+              for verdict, ids in judged.items() if ids]  # fmt: skip
     report.text("claims.text", counts=say.list(counts))
     report.table(rows, "claims")
 
