@@ -45,8 +45,11 @@ class Page(Report):
         seen = caption.replace("`", "").replace("[", "(").replace("]", ")")
         self.lines.append(f"![{seen}](../figures/{anchor}.svg)\n\n**Figure {self.figures}.** {caption}")
 
-    def table(self, rows: Sequence[dict[str, Any]], key: str, anchor: str = "", **given: Any) -> None:
+    def table(
+        self, rows: Sequence[dict[str, Any]], key: str, anchor: str = "", below: Sequence[Any] = (), **given: Any
+    ) -> None:
         self.tables += 1
+        rows = [row | {self.words("table.rerun"): line} for row, line in zip(rows, below, strict=True)]
         self.labels[f"table-{anchor or key}"] = f"Table {self.tables}"
         lines = [list(map(_plain, rows[0])), ["---"] * len(rows[0]), *(list(map(_plain, row.values())) for row in rows)]
         table = "\n".join(f"| {' | '.join(line)} |" for line in lines)

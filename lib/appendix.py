@@ -24,7 +24,7 @@ def appendix(report: Report, records: Sequence[Value], folder: Path) -> None:
     report.table(
         [
             {
-                say("table.run"): r["name"].content,
+                say("table.run"): report.value(r["name"]),
                 say("table.seed"): report.value(r["parameters"]["seed"]),
                 say("table.images"): style.title(r["dataset"].content),
                 say("table.data_source"): say.or_as_is("data_source", r["dataset"]["source"].content),
@@ -61,11 +61,11 @@ def _environments(report: Report, records: Sequence[Value]) -> None:
         same = [runs for runs in alike if runs[0]["environment"].content == record["environment"].content]
         same[0].append(record) if same else alike.append([record])
     for runs in alike:
-        had = runs[0]["environment"]
+        had, names = runs[0]["environment"], {r["parameters"]["run"].content: r["parameters"]["run"] for r in runs}
         packages = [Markup(f"{escape(name)} ") + report.value(number) for name, number in had["packages"].items()]
         report.text(
             "environment.text",
-            runs=report.words.list(list(dict.fromkeys(r["parameters"]["run"].content for r in runs))),
+            runs=report.words.list([report.value(name) for name in names.values()]),
             **{name: report.value(had[name]) for name in ("python", "system", "processor", "device", "commit")},
             cores=report.count(had["cores"]),
             threads=report.count(had["threads"]),

@@ -136,17 +136,17 @@ def label_efficiency(report: Report, evidence: Evidence) -> None:
     report.text("evidence.labels.text", **anchors)
     contents = [r.content for r in evidence.probed if len(r["results"]["label_efficiency"])]
     _show(report, evidence, "labels", evidence_plots.label_efficiency(contents, report.figure_words))
-    rows = []
+    rows, commands = [], []
     for way in (way for way in WAYS if way in found):
         cells = {
             head: report.percent(each([*found[way][n].values()], "test_accuracy"), 1) if n in found[way] else NONE
             for n, head in heads.items()
         }
         record = next(r for r in evidence.probed if way in r.content["parameters"]["methods"])
-        rerun = command(record, methods=[way], heads=[], map_images=0)
-        rows.append({say("table.method"): say.or_as_is("way", way), **cells, say("table.rerun"): rerun})
-    seeds = _count(report, evidence.probed)
-    report.table(rows, "evidence.labels.table", f"evidence-labels-{name}", name=evidence.images.title, seeds=seeds)
+        rows.append({say("table.method"): say.or_as_is("way", way), **cells})
+        commands.append(command(record, methods=[way], heads=[], map_images=0))
+    anchor, given = f"evidence-labels-{name}", {"name": evidence.images.title, "seeds": _count(report, evidence.probed)}
+    report.table(rows, "evidence.labels.table", anchor, commands, **given)
     report.points(_compared(report, found))
 
 
@@ -194,7 +194,7 @@ def controls(report: Report, evidence: Evidence) -> None:
         drawn.append((report.figure_words.plain(f"settings.{key}"), bars))
     dataset = evidence.images.first["dataset"].content
     _show(report, evidence, "controls", evidence_plots.controls(drawn, dataset, report.figure_words))
-    rows = []
+    rows, commands = [], []
     for key, runs in groups.items():
         for run in (run for run in runs if run != base):
             apart = evidence.difference(run, base)  # empty as long as no seed has run both
@@ -204,9 +204,9 @@ def controls(report: Report, evidence: Evidence) -> None:
                 say("table.test_accuracy"): report.percent(evidence.accuracy(run)),
                 say("table.difference"): report.number(apart, 100, 2) if apart else NONE,
                 say("table.seeds"): _count(report, evidence.runs[run]),
-                say("table.rerun"): command(evidence.runs[run][0]),
             })  # fmt: skip
-    report.table(rows, "evidence.controls.table", f"evidence-controls-{name}", name=evidence.images.title)
+            commands.append(command(evidence.runs[run][0]))
+    report.table(rows, "evidence.controls.table", f"evidence-controls-{name}", commands, name=evidence.images.title)
     report.points([_best(report, evidence, key, runs) for key, runs in groups.items()])
 
 
@@ -238,19 +238,19 @@ def heads(report: Report, evidence: Evidence) -> None:
             found.setdefault(row["head"].content, []).append((record, row))
     if not found:
         return
-    rows = []
+    rows, commands = [], []
     for head in (head for head in HEADS if head in found):
         measured = [row for _, row in found[head]]
         rows.append({
             say("table.head"): say.or_as_is("head", head),
             say("table.test_accuracy"): report.percent(each(measured, "test_accuracy")),
             say("table.buffers_changed"): report.count(measured[0]["buffers_changed"]),
-            say("table.rerun"): command(found[head][0][0], methods=[], heads=[head], map_images=0),
         })  # fmt: skip
+        commands.append(command(found[head][0][0], methods=[], heads=[head], map_images=0))
     first = next(iter(found.values()))[0][1]
     report.text("evidence.heads.text", table=f"evidence-heads-{evidence.images.name}")
     report.table(
-        rows, "evidence.heads.table", f"evidence-heads-{evidence.images.name}", name=evidence.images.title,
+        rows, "evidence.heads.table", f"evidence-heads-{evidence.images.name}", commands, name=evidence.images.title,
         labels=report.count(first["labels"]), seeds=_count(report, evidence.probed),
     )  # fmt: skip
 

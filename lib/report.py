@@ -8,7 +8,7 @@ import io
 import re
 import sys
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -140,8 +140,13 @@ class Report:
             f'<figcaption><strong class="label">{label}</strong> {caption}</figcaption></figure>'
         )
 
-    def table(self, rows: Sequence[dict[str, Any]], key: str, anchor: str = "", **given: Any) -> None:
-        """Show rows, dicts from a column's heading to its cell; columns of numbers are set right."""
+    def table(
+        self, rows: Sequence[dict[str, Any]], key: str, anchor: str = "", below: Sequence[Any] = (), **given: Any
+    ) -> None:
+        """Show rows, dicts from a column's heading to its cell; columns of numbers are set right.
+
+        ``below``: a line for each row, such as the command that makes it again, shown under it over all columns.
+        """
         self.tables += 1
         anchor = f"table-{anchor or key.split('.')[-1]}"
         label = self.words("label.table", number=self.tables)
@@ -149,10 +154,12 @@ class Report:
         numeric = [all(_starts_with_digit(row[column]) for row in rows) for column in rows[0]]
         head = "".join(_cell("th", name, n, ' scope="col"') for name, n in zip(rows[0], numeric, strict=True))
         body = ""
-        for row in rows:
+        for row, line in zip_longest(rows, below):
             first, *others = row.values()
             body += "<tr>" + _cell("th", first, numeric[0], ' scope="row"')
             body += "".join(_cell("td", cell, n) for cell, n in zip(others, numeric[1:], strict=True)) + "</tr>"
+            if line:
+                body += f'<tr class="below"><td colspan="{len(row)}">{escape(line)}</td></tr>'
         # the caption stays while the table scrolls, so it is no <caption>
         display(
             HTML(

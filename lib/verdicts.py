@@ -128,7 +128,7 @@ TOLD = ("limit", "epoch", "value", "against", "labels")
 
 def verdicts(report: Report, gathered: Sequence[Evidence], claims: Value) -> None:
     """The table of claims, a row each, and how many of them hold."""
-    say, rows = report.words, []
+    say, rows, commands = report.words, [], []
     judged: dict[str, list[Value]] = {"reproduced": [], "not_reproduced": [], "not_run": [], "absent": []}
     known = {seen.images.name: seen for seen in gathered if seen.images.comparable}
     for name in ("mnist", "cifar10"):
@@ -148,12 +148,12 @@ def verdicts(report: Report, gathered: Sequence[Evidence], claims: Value) -> Non
                 say("table.found"): _shown(report, found[0], unit) if found else NONE,
                 say("table.seeds"): report.count(derive(lambda *all: len(all), *found[0])) if found else NONE,
                 say("table.verdict"): say(f"verdict.{verdict}", **cost),
-                say("table.rerun"): command(found[1]) if found else _original(claim) if "run" in claim else NONE,
             })  # fmt: skip
+            commands.append(command(found[1]) if found else _original(claim) if "run" in claim else "")
     counts = [say(f"verdict.count.{verdict}", count=report.count(derive(lambda *ids: len(ids), *ids)))
               for verdict, ids in judged.items() if ids]  # fmt: skip
     report.text("claims.text", counts=say.list(counts))
-    report.table(rows, "claims")
+    report.table(rows, "claims", below=commands)
 
 
 def _reported(said: Value, claim: Value) -> Value | None:

@@ -3,6 +3,7 @@
 import copy
 import json
 import shlex
+from itertools import zip_longest
 
 import pytest
 import yaml
@@ -91,8 +92,9 @@ def shown(monkeypatch):
 def table(shown, anchor):
     (found,) = [piece.find(id=anchor) for piece in shown if piece.find(id=anchor)]
     heads = [cell.get_text() for cell in found.select("thead th")]
-    rows = [[cell.get_text() for cell in row.select("td, th")] for row in found.select("tbody tr")]
-    return [dict(zip(heads, row, strict=True)) for row in rows]
+    rows = [[cell.get_text() for cell in row.select("td, th")] for row in found.select("tbody tr:not(.below)")]
+    below = [row.get_text() for row in found.select("tbody tr.below")]
+    return [dict(zip(heads, row, strict=True)) | {"command": line} for row, line in zip_longest(rows, below)]
 
 
 def test_runs_of_a_sweep_have_no_sections_of_their_own(everything):
@@ -172,12 +174,12 @@ def test_a_rows_command_is_that_run(everything, shown):
     evidence.label_efficiency(made, found)
     evidence.controls(made, found)
     rows = {row["value"]: row for row in table(shown, "table-evidence-controls-mnist")}
-    asked = yaml.safe_load(shlex.split(rows["0.1"]["made again by"])[4])
+    asked = yaml.safe_load(shlex.split(rows["0.1"]["command"])[4])
     assert asked == {"profile": "evidence", "run": "mnist-control-temperature-0.1", "epochs": 5, "temperature": 0.1,
                      "illustrated": False}  # fmt: skip
-    assert "seed: 1" in rows["flip"]["made again by"], "the seed that there is"
+    assert "seed: 1" in rows["flip"]["command"], "the seed that there is"
     assert rows["0.1"]["difference (points)"] == "2.50 ± 0.71"
-    fine = table(shown, "table-evidence-labels-mnist")[3]["made again by"]
+    fine = table(shown, "table-evidence-labels-mnist")[3]["command"]
     assert "methods: [fine-tuned]" in fine
     assert "{profile: again, run: mnist-labels, simclr_run: evidence/mnist-seed0" in fine, "a part is no whole"
 
@@ -202,8 +204,8 @@ def test_verdicts(everything, shown):
     assert verdict["clustering"] == verdict["more_accurate"] == verdict["slower"] == "reproduced"
     assert verdict["resnet18"] == "not run here, needs about 16 GPU minutes", "the lab's own time"
     assert verdict["large_batch"].startswith("not run here")
-    assert rows["resnet50"]["made again by"].startswith("papermill notebooks/cifar10.ipynb")
-    assert [row["made again by"] for row in rows.values() if row["found"] != "–" and not row["made again by"]] == []
+    assert rows["resnet50"]["command"].startswith("papermill notebooks/cifar10.ipynb")
+    assert [row["command"] for row in rows.values() if row["found"] != "–" and not row["command"]] == []
 
 
 @pytest.mark.parametrize(

@@ -31,9 +31,9 @@ def reports(tmp_path_factory):
     """The HTML of the published records' report by language, as `make report` makes it."""
 
     @cache
-    def made(language):
+    def made(language, profile="improved"):
         folder = tmp_path_factory.mktemp(language)
-        parameters = {"runs": str(PUBLISHED), "profile": "improved", "language": language, **STUDENT}
+        parameters = {"runs": str(PUBLISHED), "profile": profile, "language": language, **STUDENT}
         papermill.execute_notebook(ROOT / "notebooks/report.ipynb", folder / "r.ipynb", parameters, progress_bar=False)
         export.export(folder / "r.ipynb", folder / "r.html")
         return folder / "r.html"
@@ -157,6 +157,25 @@ def test_without_a_chinese_font_figures_are_english(monkeypatch):
 @pytest.mark.parametrize("width", [1280, 400])
 def test_in_a_browser(reports, language, width):
     """Nothing is asked for, nothing sticks out, contents follow the reader, axe-core finds nothing serious."""
+    opened(reports(language), width)
+
+
+@needs_browser
+def test_the_evidence_in_a_browser_and_on_paper(reports):
+    """Wide tables, commands in their cells and a page of claims more: as sound as the rest."""
+    made = reports("en", "evidence")
+    page = parsed(made)
+    assert [h.get_text().split(maxsplit=1)[1] for h in page.main.find_all("h2")][4] == "Evidence"
+    assert len(page.select("#table-claims tbody tr")) > 15
+    assert len(page.select("[id^=table-evidence] code.command")) > 40
+    opened(made, 400)
+    pdf.print_pdf(made, made.with_suffix(".pdf"))
+    for i, sheet in enumerate(PdfReader(made.with_suffix(".pdf")).pages, 1):
+        assert len(sheet.extract_text().strip()) > 150 or len(sheet.images) > 0, f"page {i} is almost empty"
+
+
+def opened(path, width):
+    """A report opened in light and dark."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=pdf.find_browser(), args=["--no-sandbox"])
         for scheme in ("light", "dark"):
@@ -166,7 +185,7 @@ def test_in_a_browser(reports, language, width):
             tab.on("requestfailed", lambda request, found=messages: found.append(request.url))
             tab.on("console", lambda message, found=messages: found.append(message.text))
             tab.on("pageerror", lambda error, found=messages: found.append(str(error)))
-            tab.goto(reports(language).as_uri())
+            tab.goto(path.as_uri())
             look(tab, width)
             assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
             assert messages == []
