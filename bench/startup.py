@@ -54,7 +54,7 @@ def finished_report(folder: Path) -> Path:
     """A copy of the kit whose profile quick looks finished, every output newer than what it is made from."""
     for name in ("Makefile", "Snakefile", "requirements.txt", "pyproject.toml", "README.md"):
         shutil.copy2(ROOT / name, folder / name)
-    for name in ("lib", "notebooks"):
+    for name in ("lib", "notebooks", "bench"):
         shutil.copytree(ROOT / name, folder / name)
     (folder / ".venv").mkdir()
     for entry in Path(sys.prefix).iterdir():  # pyvenv.cfg among them, without which python would not see its packages

@@ -40,7 +40,11 @@ class Evidence:
         """The parameters in which another run differs, in the report's order."""
         one, two = (self.runs[name][0].content["parameters"] for name in (run, other))
         differ = [key for key in two if key not in NAMES and one.get(key) != two[key]]
-        return sorted(differ, key=lambda key: SETTINGS.index(key) if key in SETTINGS else len(SETTINGS))
+
+        def place(key: str) -> tuple[bool, int]:  # sizes of views follow from the number of epochs
+            return key == "small_crops", SETTINGS.index(key) if key in SETTINGS else len(SETTINGS)
+
+        return sorted(differ, key=place)
 
     def controls(self) -> dict[str, list[str]]:
         """Runs that differ from the base, under the first parameter in which they do; the base is in each group."""
