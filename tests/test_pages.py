@@ -219,7 +219,7 @@ def look(tab, width):
         current = "[...document.querySelectorAll('nav a')].filter(a => a.matches(':target-current')).map(a => a.hash)"
         for place in ("methods", "conclusions"):
             tab.evaluate(f"document.getElementById('{place}').scrollIntoView()")
-            tab.wait_for_function(f"{current}.includes('#{place}')", timeout=3000)
+            tab.wait_for_function(f"{current}.includes('#{place}')", timeout=15000)
 
 
 @needs_browser
