@@ -182,11 +182,12 @@ def train_classifier(
 @torch.no_grad()
 def compute_features(model: Classifier, images: Tensor, views: Views, batch_size: int = 1000) -> Tensor:
     """Features (N, width) of uint8 images (N, C, H, W), without gradients, in evaluation mode."""
-    was_training = model.training
+    modes = [(module, module.training) for module in model.modules()]  # an encoder may differ from what stands on it
     model.eval()
     device = next(model.parameters()).device
     features = torch.cat([model.features(views.plain(batch.to(device))) for batch in images.split(batch_size)])
-    model.train(was_training)
+    for module, mode in modes:
+        module.training = mode
     return features
 
 

@@ -315,3 +315,15 @@ def test_saving_leaves_no_half_file(tmp_path, monkeypatch):
         save_beside(tmp_path / "x", {"a": 2})
     assert torch.load(tmp_path / "x") == {"a": 1}
     assert os.listdir(tmp_path) == ["x"]
+
+
+@pytest.mark.parametrize("mode", [False, True])
+def test_computing_features_leaves_every_module_in_the_mode_it_was_in(images, mode):
+    """A new classifier is in training mode; the encoder below it, already in use elsewhere, need not be."""
+    encoder = SimCLR("resnet18", (8,), (1, 28, 28)).train(mode).encoder
+    reader = Classifier(encoder, (1, 28, 28))
+    state = {k: v.clone() for k, v in encoder.state_dict().items()}
+    train.compute_features(reader, images[:20], VIEWS.plain)
+    assert reader.training
+    assert {module.training for module in encoder.modules()} == {mode}
+    assert all(torch.equal(v, state[k]) for k, v in encoder.state_dict().items())
