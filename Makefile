@@ -9,18 +9,12 @@ RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 .PHONY: report published test lab bench clean
 .DELETE_ON_ERROR:
 
-report: $(VENV)/ready
-	@$(RUN) snakemake --cores all --quiet rules --rerun-incomplete --nolock --config profile=$(PROFILE) all=$(ALL) only=$(ONLY)
-	@echo "Report: runs/$(PROFILE)/report.html"
-	@$(RUN) python -c "from lib.pdf import HINT, find_browser as f; print('        runs/$(PROFILE)/report.pdf' if f() else 'Note: ' + HINT)"
-
-# The report on the records that come with the kit, without any training.
-published: $(VENV)/ready
-	@mkdir -p runs/published
-	@$(RUN) papermill notebooks/report.ipynb runs/published/$(PROFILE).ipynb -f notebooks/cover.yaml -y '{profile: $(PROFILE), runs: figures/records}' --no-progress-bar
-	@$(RUN) python -m lib.export runs/published/$(PROFILE).ipynb runs/published/$(PROFILE).html
-	@echo "Report: runs/published/$(PROFILE).html"
-	@$(RUN) python -m lib.pdf runs/published/$(PROFILE).html runs/published/$(PROFILE).pdf && echo "        runs/published/$(PROFILE).pdf"
+# published: the report on the records that come with the kit, without any training
+report published: FOLDER = runs/$(if $(filter published,$@),published/)$(PROFILE)
+report published: $(VENV)/ready
+	@$(RUN) snakemake --cores all --quiet rules --rerun-incomplete --nolock --config profile=$(PROFILE) all=$(ALL) only=$(ONLY) published=$(filter published,$@)
+	@echo "Report: $(FOLDER)/report.html"
+	@$(RUN) python -c "from lib.pdf import HINT, find_browser as f; print('        $(FOLDER)/report.pdf' if f() else 'Note: ' + HINT)"
 
 test: $(VENV)/ready-test
 	$(RUN) python -m pytest

@@ -1,6 +1,7 @@
 """Which notebook runs make up a profile, and the report that reads their records.
 
 snakemake --cores all --config profile=quick
+With published=yes the records are those that come with the kit, and nothing is run.
 """
 
 import json
@@ -31,8 +32,12 @@ LEFT_OUT = list(dict.fromkeys(run.name for run in ASKED if run.needs == "acceler
 if LEFT_OUT and (config.get("all") or has_accelerator()):
     LEFT_OUT = []
 RUNS = {str(run): run for run in ASKED if run.name not in LEFT_OUT}
-FOLDER = f"runs/{PROFILE}"
-if LEFT_OUT and not os.environ.get("LAB_SAID"):
+PUBLISHED = config.get("published")
+FOLDER = f"runs/published/{PROFILE}" if PUBLISHED else f"runs/{PROFILE}"
+RECORDS = glob(f"figures/records/{PROFILE}/*/record.json") if PUBLISHED else [f"{FOLDER}/{run}/record.json" for run in RUNS]
+if not RECORDS:
+    raise WorkflowError(f"No records of the profile {PROFILE!r} come with the kit.")
+if LEFT_OUT and not PUBLISHED and not os.environ.get("LAB_SAID"):
     os.environ["LAB_SAID"] = "once"  # Snakemake reads this file again for each job
     print(
         f"Left out, for there is no GPU here: {', '.join(LEFT_OUT)}. What they would take stands in docs/cifar10.md; "
@@ -44,8 +49,8 @@ METHOD = (
     "data samples drawing colour geometry augment weights models loss settings train checkpoint distributed"
     " representation evaluate efficiency cluster parameters"
 )
-REPORT = "records words values plots evidence_plots profiles report sections findings evidence verdicts appendix".split()
-METHOD = [f"lib/{module}.py" for module in METHOD.split()]
+REPORT = "records words values plots evidence_plots profiles report sections findings evidence verdicts appendix"
+METHOD, REPORT = ([f"lib/{module}.py" for module in names.split()] for names in (METHOD, REPORT))
 
 
 def after(wildcards):
@@ -93,15 +98,15 @@ rule run:
 
 rule notebook_report:
     input:
-        expand(f"{FOLDER}/{{run}}/record.json", run=RUNS),
+        RECORDS,
         notebook="notebooks/report.ipynb",
         cover="notebooks/cover.yaml",
-        code=[f"lib/{module}.py" for module in REPORT],
+        code=REPORT,
         texts=glob("notebooks/text/*.yaml") + glob("figures/diagrams/*.svg") + ["notebooks/claims.yaml", "bench/results/original_cifar10.json"],
     output:
         f"{FOLDER}/report.ipynb",
     params:
-        parameters=json.dumps({"profile": PROFILE, "runs": str(HERE / "runs")}),
+        parameters=json.dumps({"profile": PROFILE, "runs": str(HERE / ("figures/records" if PUBLISHED else "runs"))}),
     shell:
         "papermill {input.notebook} {output} -f {input.cover} -y {params.parameters:q} --no-progress-bar --start-timeout 300"
 

@@ -88,6 +88,16 @@ def test_only_runs_of_a_name_are_planned():
     assert "No run of the profile 'evidence' has a name that begins with 'svhn'" in wrong.stdout + wrong.stderr
 
 
+@pytest.mark.parametrize("profile", ["improved", "original"])
+def test_a_report_on_the_published_records_runs_nothing(profile):
+    asked = ("--config", f"profile={profile}", "published=published")
+    run = command("snakemake", "--dry-run", "--forceall", "--cores", "2", *asked)
+    assert run.returncode == 0, run.stderr
+    assert not re.search(r"^run\s+\d+$", run.stdout, re.M), run.stdout
+    assert f"figures/records/{profile}/mnist-seed2/record.json" in run.stdout
+    assert f"runs/published/{profile}/report.html" in run.stdout
+
+
 def test_one_list_of_dependencies():
     conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     (pip,) = [d["pip"] for d in conda if isinstance(d, dict)]
@@ -104,8 +114,8 @@ def test_nothing_imports_against_the_flow():
     """data → augment → models/loss ← train → evaluate → records → plots → report"""
     order = ["samples", "data", "drawing", "colour", "geometry", "augment", "loss", "weights", "models", "settings"]
     order += ["profiles", "flops", "distributed", "checkpoint", "train", "words", "parameters"]
-    order += ["records", "representation", "evaluate", "efficiency", "cluster", "style", "plots", "evidence_plots"]
-    order += ["values", "report", "sections", "findings", "evidence", "verdicts"]
+    order += ["records", "representation", "evaluate", "efficiency", "cluster", "style", "plots", "values"]
+    order += ["evidence_plots", "report", "sections", "findings", "evidence", "verdicts"]
     order += ["appendix", "export", "pdf"]
     assert {p.stem for p in (ROOT / "lib").glob("*.py")} == {*order, "__init__"}
     for place, module in enumerate(order):
