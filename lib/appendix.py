@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 from lib import style
 from lib.findings import clustering_name
 from lib.report import Report
-from lib.values import Value, digest
+from lib.values import Value, digest, in_sweep
 
 
 def appendix(report: Report, records: Sequence[Value], folder: Path) -> None:
@@ -44,7 +44,7 @@ def appendix(report: Report, records: Sequence[Value], folder: Path) -> None:
                 say("table.time"): report.number(seconds, digits=1, unit=" s"),
             }
             for r in records
-            if r["parameters"].content.get("illustrated", True)  # those of a sweep differ in little
+            if not in_sweep(r)
             for phase, seconds in r["seconds"].items()
         ],
         "times",

@@ -91,7 +91,7 @@ class Trial:
             nearest = max(1, min(20, count // 20))  # most of an image's neighbours must have a chance to be its class
             return evaluate.knn_accuracy(train[rows], labels.numpy(), test, self.test[1].numpy(), nearest)
         torch.manual_seed(seed)
-        classifier = self._classifier(copy.deepcopy(self.encoders[start]), (64,))
+        classifier = self._classifier(copy.deepcopy(self.encoders[start]), HEADS["lab's head"].hidden)
         if learner == "hidden":
             freeze_encoder(classifier)
         views, settings = (self.views, self.whole_settings) if learner == "whole" else (self.plain, self.settings)
@@ -126,7 +126,7 @@ class Trial:
             if start == "pixels":
                 self.known[start] = tuple(part.flatten(1).numpy() / np.float32(255) for part in images)
             else:
-                reader = Classifier(copy.deepcopy(self.encoders[start]), tuple(images[0].shape[1:]))
+                reader = Classifier(self.encoders[start], tuple(images[0].shape[1:]))
                 features = (compute_features(reader, part, self.plain) for part in images)
                 self.known[start] = tuple(part.float().cpu().numpy() for part in features)
         return self.known[start]

@@ -5,7 +5,7 @@ Like ``lib.findings``, for the runs of the profile ``evidence``; the original la
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from markupsafe import Markup
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from lib import evidence_plots, plots, profiles
 from lib.findings import seed_count
 from lib.report import NONE, Report
-from lib.sections import SETTINGS, Images, by_images, each
+from lib.sections import SETTINGS, Images, by_images, count_seeds, each
 from lib.settings import HEADS, WAYS
 from lib.values import Value, by_run, derive
 
@@ -31,7 +31,7 @@ class Evidence:
     probed: list[Value]
     clusterings: list[Value]
 
-    @property
+    @cached_property
     def base(self) -> str:
         """The run that the controls change one thing of: it differs least from all others together."""
         return min(self.runs, key=lambda run: sum(len(self.changes(run, other)) for other in self.runs))
@@ -66,14 +66,17 @@ class Evidence:
 
     def difference(self, run: str, other: str) -> list[Value]:
         """Accuracy of a run less that of another, seed by seed."""
-        seeds = {
-            name: dict(
-                zip([r["parameters"]["seed"].content for r in self.runs[name]], self.accuracy(name), strict=True)
-            )
+        ours, theirs = (
+            {r["parameters"]["seed"].content: r["results"]["classifiers"][0] for r in self.runs[name]}
             for name in (run, other)
-        }
-        shared = sorted(seeds[run].keys() & seeds[other].keys())
-        return [derive(lambda a, b: a - b, seeds[run][seed], seeds[other][seed]) for seed in shared]
+        )
+        return gains(ours, theirs)
+
+
+def gains(ours: dict[int, Value], theirs: dict[int, Value]) -> list[Value]:
+    """For each seed that both have, the test accuracy of one less that of the other; both are given by seed."""
+    pairs = [(ours[seed]["test_accuracy"], theirs[seed]["test_accuracy"]) for seed in sorted(ours.keys() & theirs)]
+    return [derive(lambda a, b: a - b, *pair) for pair in pairs]
 
 
 def gather(records: Sequence[Value]) -> list[Evidence]:
@@ -106,10 +109,10 @@ def command(record: Value, **more: Any) -> Markup:
     run = _listed(asked["profile"]).get((asked["run"], asked["seed"]))
     if run is None:
         return Markup(NONE)
-    return shown(run.command(**({"profile": "again"} | more if more else {})))
+    return as_code(run.command(**({"profile": "again"} | more if more else {})))
 
 
-def shown(line: str) -> Markup:
+def as_code(line: str) -> Markup:
     """A line for a shell, as a table shows it."""
     return Markup('<code class="code command">{}</code>').format(line)
 
@@ -118,10 +121,6 @@ def _show(report: Report, evidence: Evidence, key: str, figure: Figure, **given:
     report.figure(
         figure, f"evidence.{key}", f"evidence-{key}-{evidence.images.name}", name=evidence.images.title, **given
     )
-
-
-def _count(report: Report, records: Sequence[Value]) -> Markup:
-    return report.count(derive(lambda *seeds: len(set(seeds)), *each(records, "parameters", "seed")))
 
 
 def label_efficiency(report: Report, evidence: Evidence) -> None:
@@ -149,7 +148,10 @@ def label_efficiency(report: Report, evidence: Evidence) -> None:
         record = next(r for r in evidence.probed if way in r.content["parameters"]["methods"])
         rows.append({say("table.method"): say.or_as_is("way", way), **cells})
         commands.append(command(record, methods=[way], heads=[], map_images=0))
-    anchor, given = f"evidence-labels-{name}", {"name": evidence.images.title, "seeds": _count(report, evidence.probed)}
+    anchor, given = (
+        f"evidence-labels-{name}",
+        {"name": evidence.images.title, "seeds": seed_count(report, evidence.probed)},
+    )
     report.table(rows, "evidence.labels.table", anchor, commands, **given)
     report.points(_compared(report, found))
 
@@ -161,16 +163,13 @@ def _compared(report: Report, found: dict[str, dict[int, dict[int, Value]]]) -> 
         shared = sorted(found.get(one, {}).keys() & found.get(other, {}).keys())
         for count in dict.fromkeys((shared[0], shared[-1]) if shared else ()):
             ours, theirs = found[one][count], found[other][count]
-            gains = [
-                derive(lambda a, b: a - b, ours[seed]["test_accuracy"], theirs[seed]["test_accuracy"])
-                for seed in sorted(ours.keys() & theirs.keys())
-            ]
-            if not gains:
+            apart = gains(ours, theirs)
+            if not apart:
                 continue
             points.append(report.words(
                 "evidence.labels.compared",
                 labels=report.count(next(iter(ours.values()))["labels"]), one=report.words(f"way.{one}"),
-                other=report.words(f"way.{other}"), difference=report.number(gains, 100, 1),
+                other=report.words(f"way.{other}"), difference=report.number(apart, 100, 1),
             ))  # fmt: skip
     return points
 
@@ -207,7 +206,7 @@ def controls(report: Report, evidence: Evidence) -> None:
                 say("table.value"): report.value(evidence.runs[run][0]["parameters"][key], "operation"),
                 say("table.test_accuracy"): report.percent(evidence.accuracy(run)),
                 say("table.difference"): report.number(apart, 100, 2) if apart else NONE,
-                say("table.seeds"): _count(report, evidence.runs[run]),
+                say("table.seeds"): count_seeds(report, evidence.runs[run]),
             })  # fmt: skip
             commands.append(command(evidence.runs[run][0]))
     report.table(rows, "evidence.controls.table", f"evidence-controls-{name}", commands, name=evidence.images.title)
@@ -255,7 +254,7 @@ def heads(report: Report, evidence: Evidence) -> None:
     report.text("evidence.heads.text", table=f"evidence-heads-{evidence.images.name}")
     report.table(
         rows, "evidence.heads.table", f"evidence-heads-{evidence.images.name}", commands, name=evidence.images.title,
-        labels=report.count(first["labels"]), seeds=_count(report, evidence.probed),
+        labels=report.count(first["labels"]), seeds=seed_count(report, evidence.probed),
     )  # fmt: skip
 
 

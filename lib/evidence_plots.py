@@ -8,14 +8,10 @@ from matplotlib.figure import Figure
 
 from lib.settings import WAYS
 from lib.style import DASHES, ENGLISH, PALETTE, band, figure, name_data
+from lib.values import deviation
 from lib.words import Words
 
 MARKERS = "os^DvPX"
-
-
-def _deviation(values: Sequence[float]) -> float:
-    """Sample deviation over seeds; 0 of a single one."""
-    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
 def label_efficiency(records: Sequence[dict[str, Any]], say: Words = ENGLISH) -> Figure:
@@ -28,7 +24,7 @@ def label_efficiency(records: Sequence[dict[str, Any]], say: Words = ENGLISH) ->
     for i, method in enumerate(way for way in WAYS if way in found):
         counts = sorted(found[method])
         mean = np.array([np.mean(found[method][count]) for count in counts])
-        spread = np.array([_deviation(found[method][count]) for count in counts])
+        spread = np.array([deviation(found[method][count]) for count in counts])
         look = {"color": PALETTE[i], "linestyle": DASHES[i % 4], "marker": MARKERS[i], "markersize": 4}
         axis.plot(counts, mean, label=say.or_as_is("way", method), **look)
         axis.fill_between(counts, mean - spread, mean + spread, color=PALETTE[i], alpha=0.2, linewidth=0)
@@ -76,7 +72,7 @@ def controls(groups: Sequence[tuple[str, Sequence[tuple[str, Sequence[float], bo
     for axis, (title, rows) in zip(axes.flat, groups, strict=False):
         for place, (_, values, base) in enumerate(rows):
             mean, look = 100 * np.mean(values), {"color": PALETTE[0 if base else 3], "marker": "s" if base else "o"}
-            axis.errorbar(place, mean, 100 * _deviation(values), capsize=3, markersize=5, linestyle="", **look)
+            axis.errorbar(place, mean, 100 * deviation(values), capsize=3, markersize=5, linestyle="", **look)
             if base:
                 axis.axhline(mean, color=PALETTE[0], linewidth=0.8, linestyle=":")
         axis.set_xticks(range(len(rows)), [name for name, *_ in rows], fontsize=7, rotation=35, ha="right")

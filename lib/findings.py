@@ -8,17 +8,15 @@ from matplotlib.figure import Figure
 
 from lib import plots
 from lib.report import NONE, Report
-from lib.sections import Images, each
+from lib.sections import Images, count_seeds, each
 from lib.values import Value, derive
 
 
 def seed_count(report: Report, seeds: Sequence[Value]) -> str:
     """``one seed`` or ``3 seeds``."""
-    if len(seeds) == 1:
+    if len({r["parameters"]["seed"].content for r in seeds}) == 1:
         return report.words("seeds.one")
-    return report.words(
-        "seeds.many", count=report.count(derive(lambda *all: len(all), *each(seeds, "parameters", "seed")))
-    )
+    return report.words("seeds.many", count=count_seeds(report, seeds))
 
 
 def pretraining(report: Report, images: Images) -> None:
@@ -86,7 +84,7 @@ def accuracies(report: Report, images: Images, claims: Value) -> None:
             rows.append(row(
                 run,
                 report.count(entry["labels"]),
-                report.count(derive(lambda *all: len(all), *each(seeds, "parameters", "seed"))),
+                count_seeds(report, seeds),
                 report.percent(each(seeds, "results", "classifiers", i, "test_accuracy")),
                 report.number(each(seeds, "seconds", "pretraining"), digits=1, unit=" s"),
                 report.number(each(seeds, "seconds", entry["history"].content), digits=1, unit=" s"),

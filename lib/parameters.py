@@ -5,6 +5,7 @@ Each notebook hands its namespace to the class here that describes it.
 """
 
 import ast
+from dataclasses import fields
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -73,6 +74,11 @@ class RunParameters(Parameters):
     run: Annotated[str, Field(pattern=r"^[\w.-]+$")]
     runs: str
     seed: Annotated[int, Field(ge=0, lt=2**31)]
+
+    def _settings(self, prefix: str) -> Settings:
+        """A training's settings: the fields of ``Settings`` that are parameters under this prefix."""
+        names = [field.name for field in fields(Settings) if prefix + field.name in type(self).model_fields]
+        return Settings(**{"seed": self.seed} | {name: getattr(self, prefix + name) for name in names})
 
 
 class SimCLRParameters(RunParameters):
@@ -145,10 +151,6 @@ class SimCLRParameters(RunParameters):
     def classifier(self) -> Settings:
         return self._settings("classifier_")
 
-    def _settings(self, prefix: str) -> Settings:
-        names = ("epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "schedule")
-        return Settings(seed=self.seed, **{name: getattr(self, prefix + name) for name in names})
-
 
 class ComparisonParameters(RunParameters):
     """Parameters of the comparison with clustering."""
@@ -191,10 +193,6 @@ class EvidenceParameters(RunParameters):
     def whole(self) -> Settings:
         """The training of encoder and head together."""
         return self._settings("whole_")
-
-    def _settings(self, prefix: str) -> Settings:
-        names = ("epochs", "batch_size", "optimizer", "learning_rate", "schedule")
-        return Settings(seed=self.seed, **{name: getattr(self, prefix + name) for name in names})
 
 
 class ReportParameters(Parameters):

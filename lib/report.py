@@ -217,7 +217,7 @@ def results_table(records: Sequence[Value]) -> str:
         "| profile | run | labels | seeds | test accuracy | pretraining | classifier |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
-    shown = (r for r in records if "classifiers" in r["results"] and r["parameters"].content.get("illustrated", True))
+    shown = (r for r in records if "classifiers" in r["results"] and not values.in_sweep(r))
     ordered = sorted(shown, key=lambda r: r["profile"].content)
     for profile, group in groupby(ordered, key=lambda r: r["profile"].content):
         for run, repeats in values.by_run(list(group)).items():

@@ -7,9 +7,11 @@ into ``notebooks/text/``, once in each language.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from lib import plots, style
 from lib.report import Report
-from lib.values import Value, by_run, derive
+from lib.values import Value, by_run, derive, in_sweep
 
 # Settings of a run in the report's order, a row each, with a word in ``settings`` of the text files; those
 # of the second line are the classifier's alone.
@@ -54,8 +56,7 @@ class Images:
 
 def by_images(records: Sequence[Value]) -> list[Images]:
     """SimCLR's records among those of a profile, by data set, grey images first; those of sweeps left out."""
-    shown = [r for r in records if "classifiers" in r["results"] and r["parameters"].content.get("illustrated", True)]
-    runs = by_run(shown)
+    runs = by_run([r for r in records if "classifiers" in r["results"] and not in_sweep(r)])
     names = {seeds[0]["dataset"]["name"].content: seeds[0]["dataset"]["shape"][0].content for seeds in runs.values()}
     return [
         Images(name, {run: seeds for run, seeds in runs.items() if seeds[0]["dataset"]["name"].content == name})
@@ -69,6 +70,11 @@ def each(seeds: Sequence[Value], *steps: str | int) -> list[Value]:
     for step in steps:
         found = [value[step] for value in found]
     return found
+
+
+def count_seeds(report: Report, records: Sequence[Value]) -> Markup:
+    """How many seeds there are among records."""
+    return report.count(derive(lambda *seeds: len(set(seeds)), *each(records, "parameters", "seed")))
 
 
 def data_note(report: Report, dataset: Value, key: str = "cover.data") -> str:

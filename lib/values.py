@@ -107,6 +107,16 @@ def by_run(records: Sequence[Value]) -> dict[str, list[Value]]:
     return runs
 
 
+def in_sweep(record: Value) -> bool:
+    """Whether a run is one of many that differ in little, and is shown beside the others only."""
+    return not record.content["parameters"].get("illustrated", True)
+
+
+def deviation(values: Sequence[float]) -> float:
+    """Sample deviation over seeds; 0 of a single one, of which nothing is known."""
+    return statistics.stdev(values) if len(values) > 1 else 0.0
+
+
 def mean(values: Sequence[float], scale: float = 1.0, digits: int = 2, unit: str = "") -> str:
     """``mean ± sample deviation`` of several seeds, or the one value there is.
 
@@ -114,12 +124,10 @@ def mean(values: Sequence[float], scale: float = 1.0, digits: int = 2, unit: str
     than ``digits``, which is how finely the thing can be measured (an accuracy on 10,000 images: 0.01%).
     """
     scaled = [value * scale for value in values]
-    spread = ""
-    if len(scaled) > 1:
-        deviation = statistics.stdev(scaled)
-        if deviation > 0:
-            digits = min(digits, 1 - math.floor(math.log10(deviation)))
-        spread = f" ± {written(deviation, digits)}"
+    apart = deviation(scaled)
+    if apart > 0:
+        digits = min(digits, 1 - math.floor(math.log10(apart)))
+    spread = f" ± {written(apart, digits)}" if len(scaled) > 1 else ""
     return f"{written(statistics.mean(scaled), digits)}{spread}{unit}"
 
 

@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lib import evidence, profiles
-from lib.evidence import Evidence, command, shown
+from lib.evidence import Evidence, as_code, command
 from lib.findings import best
 from lib.records import ROOT
 from lib.report import NONE, Report
 from lib.sections import each
-from lib.values import Value, derive, load_yaml
+from lib.values import Value, derive, deviation, load_yaml
 
 Found = tuple[list[Value], Value]  # what was measured, one for each seed, and the record it is from
 
@@ -46,11 +46,16 @@ def _control(seen: Evidence, claim: Value) -> Found | None:
     return (seen.difference(one, two), seen.runs[one][0]) if one and two else None
 
 
+def _training(seen: Evidence, claim: Value) -> str:
+    """The name that records give a claim's training: pretraining, or that of the first head."""
+    head = seen.images.first["results"]["classifiers"][0]["history"]
+    return head.content if claim["training"].content == "head" else "pretraining"
+
+
 def _loss_left(seen: Evidence, claim: Value) -> Found | None:
     """Of the whole fall of a loss, the share that comes after an epoch."""
     main, epoch = seen.images.main, claim["epoch"].content
-    head = main[0].content["results"]["classifiers"][0]["history"]
-    histories = each(main, "history", "pretraining" if claim["training"].content == "pretraining" else head)
+    histories = each(main, "history", _training(seen, claim))
     if len(histories[0]) <= epoch:
         return None
     losses = [[history[i]["loss"] for i in (0, epoch - 1, len(history) - 1)] for history in histories]
@@ -59,9 +64,7 @@ def _loss_left(seen: Evidence, claim: Value) -> Found | None:
 
 def _seconds(seen: Evidence, claim: Value) -> Found | None:
     """Time of pretraining or of the first head."""
-    main, phase = seen.images.main, claim["phase"].content
-    head = main[0].content["results"]["classifiers"][0]["history"]
-    return each(main, "seconds", head if phase == "head" else phase), main[0]
+    return each(seen.images.main, "seconds", _training(seen, claim)), seen.images.first
 
 
 def _clusterings(seen: Evidence, of: Callable[[Value, Value], Value]) -> Found | None:
@@ -70,10 +73,6 @@ def _clusterings(seen: Evidence, of: Callable[[Value, Value], Value]) -> Found |
         return None
     results = each(seen.clusterings, "results")
     return [of(best(list(r["clusterings"]), learnt=False), r["simclr"]) for r in results], seen.clusterings[0]
-
-
-def _spread(found: Sequence[float]) -> float:
-    return statistics.stdev(found) if len(found) > 1 else 0.0
 
 
 MEASURES: dict[str, Callable[[Evidence, Value], Found | None]] = {
@@ -97,7 +96,7 @@ TESTS: dict[str, Callable[[Sequence[float], float, float], bool]] = {
     "factor": lambda found, reported, limit: 1 / limit <= statistics.mean(found) / reported <= limit,
     "at_most": lambda found, reported, limit: statistics.mean(found) <= limit,
     # by more than the spread over seeds: else it may be chance
-    "above": lambda found, reported, limit: statistics.mean(found) - limit > _spread(found),
+    "above": lambda found, reported, limit: statistics.mean(found) - limit > deviation(found),
     "about": lambda found, reported, limit: abs(statistics.mean(found)) <= limit,
 }
 
@@ -129,6 +128,7 @@ TOLD = ("limit", "epoch", "value", "against", "labels")
 def verdicts(report: Report, gathered: Sequence[Evidence], claims: Value) -> None:
     """The table of claims, a row each, and how many of them hold."""
     say, rows, commands = report.words, [], []
+    work = load_yaml(ROOT / "bench/results/original_cifar10.json")["runs"]
     judged: dict[str, list[Value]] = {"reproduced": [], "not_reproduced": [], "not_run": [], "absent": []}
     known = {seen.images.name: seen for seen in gathered if seen.images.comparable}
     for name in ("mnist", "cifar10"):
@@ -140,7 +140,7 @@ def verdicts(report: Report, gathered: Sequence[Evidence], claims: Value) -> Non
             judged[verdict].append(claim["id"])
             told = {k: report.number(v, 100 if k == "limit" and unit in ("percent", "points") else 1, _digits(v))
                     for k, v in claim.items() if k in TOLD}  # fmt: skip
-            cost = _cost(report, claim, claims) if verdict == "not_run" else {}
+            cost = _cost(report, claim, claims, work) if verdict == "not_run" else {}
             rows.append({
                 say("table.claim"): say(f"claims.{key}.says", **told),
                 say("table.reported"): _shown(report, [reported], unit) if reported is not None else NONE,
@@ -173,9 +173,8 @@ def _verdict(claim: Value, found: Found | None, reported: Value | None) -> str:
     return "reproduced" if holds else "not_reproduced"
 
 
-def _cost(report: Report, claim: Value, claims: Value) -> dict[str, Any]:
-    """Minutes on a GPU as fast as the lab's, by the arithmetic of the claim's run: pretraining alone."""
-    work = load_yaml(ROOT / "bench/results/original_cifar10.json")["runs"]
+def _cost(report: Report, claim: Value, claims: Value, work: Value) -> dict[str, Any]:
+    """Minutes on a GPU as fast as the lab's, by the ``work`` counted for the claim's run: pretraining alone."""
     lab = claims["cifar10"]["recipes"][0]["pretraining_seconds"]
     flops = [work[run]["pretraining_flops"] for run in (claim["run"].content, "cifar10-resnet18")]
     return {"minutes": report.number(derive(lambda a, b, seconds: a / b * seconds / 60, *flops, lab), digits=0)}
@@ -184,7 +183,7 @@ def _cost(report: Report, claim: Value, claims: Value) -> dict[str, Any]:
 def _original(claim: Value) -> Any:
     """The line that makes a run of the profile ``original``."""
     run = next(run for run in profiles.load("original") if run.name == claim["run"].content)
-    return shown(run.command())
+    return as_code(run.command())
 
 
 def _shown(report: Report, found: Sequence[Value], unit: str) -> Any:
@@ -196,5 +195,5 @@ def _shown(report: Report, found: Sequence[Value], unit: str) -> Any:
 
 
 def _digits(value: Value) -> int:
-    """As many decimals as it takes: 2 for a share such as 0.015 in percent."""
+    """Decimals of a rule's number: none of a whole one, one of a share in percent."""
     return 0 if isinstance(value.content, int) else 1
