@@ -330,6 +330,11 @@ def chunks(dataset: Dataset, *sizes: int) -> list[range]:
     return [range(end - size, end) for end, size in zip(ends, sizes, strict=True)]
 
 
+def equal_chunks(dataset: Dataset, count: int) -> list[range]:
+    """The training set in ``count`` chunks of the same size; what does not divide is left over."""
+    return chunks(dataset, *[len(dataset.train_images) // count] * count)
+
+
 def join(parts: Sequence[range], numbers: Sequence[int]) -> Tensor:
     """Indices of the images in the chunks of these numbers, counted from 1 as the lab does.
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lib import records
 from lib.augment import Views
-from lib.data import Dataset, chunks, join
+from lib.data import Dataset, equal_chunks, join
 from lib.models import Classifier, SimCLR, whiten
 from lib.representation import alignment, uniformity
 from lib.train import compute_features
@@ -50,8 +50,7 @@ def starting_point(record: dict[str, Any], images: Dataset) -> SimCLR:
     norm = p["projection_batch_norm"]
     model = SimCLR(p["encoder"], tuple(p["projection"]), images.image_shape, p["weights"], norm)
     if p["whiten_stem"]:
-        chunk = len(images.train_images) // p["chunk_count"]
-        rows = join(chunks(images, *[chunk] * p["chunk_count"]), p["unlabelled_chunks"])
+        rows = join(equal_chunks(images, p["chunk_count"]), p["unlabelled_chunks"])
         whiten(model.encoder, Views(p["views"]).plain(images.train_images[rows[:4000]]))
     return model.eval()
 

@@ -11,7 +11,7 @@ from PIL import Image
 from torchvision import datasets
 
 from lib import data
-from lib.data import DataError, chunks, join, load
+from lib.data import DataError, chunks, equal_chunks, join, load
 
 
 def write_idx(path, array):
@@ -213,6 +213,13 @@ def test_chunks_follow_the_data_sets_order(digits):
     assert parts[0] == range(400)
     assert parts[4] == range(1600, 2000)
     assert join(parts, [5, 1]).tolist() == [*range(1600, 2000), *range(400)]
+
+
+def test_equal_chunks_leave_over_what_does_not_divide(digits):
+    assert equal_chunks(digits, 10) == chunks(digits, *[400] * 10)
+    assert [len(part) for part in equal_chunks(digits, 3)] == [1333] * 3
+    with pytest.raises(ValueError, match="4,000 training images"):
+        equal_chunks(digits, 4001)
 
 
 @pytest.mark.parametrize("sizes", [(), (0,), (4001,), (2000, 2001), (-1, 5)])
