@@ -134,10 +134,13 @@ class Report:
         content = base64.b64encode(svg.encode()).decode()
         caption = self.words(f"{key}.caption", **given)
         label = self.words("label.figure", number=self.figures)
-        return (
-            f'<figure id="figure-{anchor}" class="{kind}"><img src="data:image/svg+xml;base64,{content}"'
-            f' width="{width}" height="{height}" alt="{escape(caption.striptags())}">'
-            f'<figcaption><strong class="label">{label}</strong> {caption}</figcaption></figure>'
+        anchor = f"figure-{anchor}"
+        return (  # on a narrow screen a plot keeps a size that can be read, and scrolls
+            f'<figure id="{anchor}" class="{kind}">'
+            f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{anchor}-caption">'
+            f'<img src="data:image/svg+xml;base64,{content}"'
+            f' width="{width}" height="{height}" alt="{escape(caption.striptags())}"></div>'
+            f'<figcaption id="{anchor}-caption"><strong class="label">{label}</strong> {caption}</figcaption></figure>'
         )
 
     def table(

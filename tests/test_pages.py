@@ -74,7 +74,7 @@ def test_chapters_figures_tables_and_numbers(reports, language):
     assert levels[0] == 1
     assert all(below - above <= 1 for above, below in pairwise(levels)), "a level is left out"
     assert not page.find("pre", class_="stream"), "the notebook printed or warned"
-    for figure in page.select("figure:has(> img)"):
+    for figure in page.select("figure:has(img)"):
         assert figure.img["alt"] in figure.figcaption.get_text()
 
 
