@@ -91,11 +91,9 @@ def shares(repeats: int, quick: bool) -> list[Line]:
     from bench.cifar_step import prepare
 
     batch, lines = 16 if quick else BATCH, []
-    step, views, images, generator = prepare(batch)
+    *_, ways = prepare(batch)
     for side in (16, 24, 32):
-        sized = views.resized(side)
-        ways = {"views": lambda sized=sized: sized.pair(images, generator), "step": lambda sized=sized: step(sized)}
-        seconds = alternate(ways, max(repeats, 3 * repeats if not quick else 1))
+        seconds = alternate(ways(side), max(repeats, 3 * repeats if not quick else 1))
         share = [100 * a / b for a, b in zip(seconds["views"], seconds["step"], strict=True)]
         lines.append(Line(f"views' share of a CIFAR pretraining step, {side}×{side} pixels", "a limit", "%", share, 10))
     return lines

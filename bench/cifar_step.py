@@ -13,11 +13,12 @@ LAB_DATA names CIFAR-10; the embedded colour shapes serve as well: time does not
 import argparse
 import json
 import statistics
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-from bench.measure import clock
+from bench.measure import alternate, clock
 from lib import data, records
 from lib.augment import Views
 from lib.flops import matmul_rate, pretraining_flops
@@ -30,7 +31,7 @@ BATCH = 256
 
 
 def prepare(batch: int):
-    """A step to call with views, the views, a batch of uint8 images, the generator that draws."""
+    """A step to call with views, the views, and the ways to time for views of a side: drawing them, the whole step."""
     _keep_freed_memory()
     images = data.load("cifar10").train_images[:4000]
     generator, views = torch.Generator().manual_seed(0), Views("simclr_cifar10")
@@ -45,8 +46,12 @@ def prepare(batch: int):
         loss.backward()
         optimizer.step()
 
+    def ways(side: int) -> dict[str, Callable[[], object]]:
+        sized = views.resized(side)
+        return {"views": lambda: sized.pair(images[:batch], generator), "step": lambda: step(sized)}
+
     step.model = model
-    return step, views, images[:batch], generator
+    return step, views, ways
 
 
 def main() -> None:
@@ -54,17 +59,14 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--save", action="store_true", help="write bench/results/cifar_step.json")
     options = parser.parse_args()
-    step, views, batch, generator = prepare(BATCH)
+    step, views, ways = prepare(BATCH)
     model, measured = step.model, {}
     for side in (16, 24, 32):
-        sized, times = views.resized(side), {"views": [], "step": [], "matmul_rate": []}
-        work = pretraining_flops(model, (3, side, side), BATCH, Settings(1, BATCH))
-        for _ in range(3):
-            step(sized)
-        for _ in range(options.repeats):
-            times["views"].append(clock(lambda sized=sized: sized.pair(batch, generator)))
-            times["step"].append(clock(lambda sized=sized: step(sized)))
-            times["matmul_rate"].append(matmul_rate(repeats=1))
+        work, rates = pretraining_flops(model, (3, side, side), BATCH, Settings(1, BATCH)), []
+        product = {"matmul": lambda rates=rates: rates.append(matmul_rate(repeats=1))}
+        times = alternate(ways(side) | product, options.repeats)
+        del times["matmul"]
+        times["matmul_rate"] = rates[-options.repeats :]  # less the warm-up
         view, whole, peak = (statistics.median(times[key]) for key in ("views", "step", "matmul_rate"))
         measured[side] = {**times, "flops": work, "views_share": view / whole, "rate_share": work / whole / peak}
         print(
