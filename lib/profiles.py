@@ -58,14 +58,14 @@ class Run:
 
         What the notebook's own parameters say already is left out.
         """
-        own = _defaults(self.notebook)
+        own = defaults(self.notebook)
         given = {k: v for k, v in (self.parameters | more).items() if k not in own or own[k] != v}
         given = yaml.safe_dump(given, default_flow_style=True, sort_keys=False, width=10**6).strip()
         return f'papermill notebooks/{self.notebook}.ipynb out.ipynb -y "{given}"'
 
 
 @cache
-def _defaults(notebook: str) -> dict[str, Any]:
+def defaults(notebook: str) -> dict[str, Any]:
     """What a notebook's parameters cell sets."""
     cells = json.loads((FOLDER.parent / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
     source = next("".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", ()))

@@ -2,7 +2,6 @@
 
 from datetime import date
 
-import nbformat
 import pytest
 import yaml
 
@@ -11,6 +10,7 @@ from lib.augment import VIEWS, GaussianBlur, HorizontalFlip, ResizedCrop, Rotati
 from lib.flops import pretraining_flops
 from lib.models import SimCLR
 from lib.parameters import ComparisonParameters, EvidenceParameters, ParameterError, ReportParameters, SimCLRParameters
+from lib.profiles import defaults
 from lib.records import ROOT
 
 NOTEBOOKS = {
@@ -20,15 +20,6 @@ NOTEBOOKS = {
     "evidence": EvidenceParameters,
     "report": ReportParameters,
 }
-
-
-def defaults(notebook: str) -> dict:
-    """What the notebook's parameters cell sets."""
-    cells = nbformat.read(ROOT / "notebooks" / f"{notebook}.ipynb", as_version=4).cells
-    (cell,) = [c for c in cells if "parameters" in c.metadata.get("tags", [])]
-    values = {}
-    exec(cell.source, {}, values)
-    return values
 
 
 @pytest.mark.parametrize(("notebook", "model"), NOTEBOOKS.items())
