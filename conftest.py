@@ -6,8 +6,11 @@ import tempfile
 
 import pytest
 import torch
+from nbmake.nb_run import NotebookRun
+from nbmake.pytest_items import NotebookItem
 
 from lib import data
+from tests.pictures import without_picture
 
 os.environ |= {
     "LAB_OFFLINE": "1",
@@ -15,6 +18,19 @@ os.environ |= {
     "PYTHONWARNINGS": "ignore::FutureWarning",
 }
 os.environ.pop("LAB_DATA", None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """nbmake looks for errors only; what it executed must show its pictures too."""
+    if not isinstance(item, NotebookItem):
+        return (yield)
+    executed, execute = [], NotebookRun.execute
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(NotebookRun, "execute", lambda run: executed.append(execute(run)) or executed[-1])
+        yield
+    (result,) = executed
+    assert not (missing := without_picture(result.nb)), f"cells of {item.name} without their picture: {missing}"
 
 
 def pytest_sessionfinish():

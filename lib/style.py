@@ -4,6 +4,7 @@ Colours are seaborn's colour-blind-safe palette; lines also differ in dash or ma
 hatching, so that they are told apart in grey.
 """
 
+import io
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -66,10 +67,27 @@ def _draw_with(font: str | None) -> None:
 _draw_with(chinese_font())
 
 
+class NotebookFigure(Figure):
+    """A figure that brings its own picture to a notebook.
+
+    Jupyter draws a plain ``Figure`` only once pyplot has chosen a backend, which the kit never asks for; until
+    then it shows the text ``<Figure size …>``. ``_repr_png_`` is IPython's own way to say how an object looks
+    (https://ipython.readthedocs.io/en/stable/config/integrating.html), and needs no backend.
+    """
+
+    SHARP = 2  # pixels of the picture for one on the screen
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        png = io.BytesIO()
+        self.savefig(png, format="png", dpi=self.SHARP * self.dpi)
+        width, height = (round(inches * self.dpi) for inches in self.get_size_inches())
+        return png.getvalue(), {"width": width, "height": height}
+
+
 def figure(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, np.ndarray]:
     """An empty figure of so many inches, and its axes in rows and columns."""
     with sns.plotting_context("paper", font_scale=1.1), matplotlib.rc_context(STYLE):
-        empty = Figure(figsize=(width, height), layout="constrained")
+        empty = NotebookFigure(figsize=(width, height), layout="constrained")
         return empty, empty.subplots(rows, columns, squeeze=False, **options)
 
 
