@@ -40,7 +40,7 @@ def pytest_sessionfinish():
 @pytest.fixture(scope="session")
 def digits() -> data.Dataset:
     """The embedded MNIST digits."""
-    return data._SAMPLES["mnist"]()
+    return data.samples.SAMPLES["mnist"]()
 
 
 @pytest.fixture

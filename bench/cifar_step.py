@@ -19,13 +19,14 @@ from pathlib import Path
 import torch
 
 from bench.measure import alternate, clock
-from lib import data, records
+from lib import data
 from lib.augment import Views
-from lib.flops import matmul_rate, pretraining_flops
 from lib.loss import nt_xent_loss
 from lib.models import SimCLR, whiten
-from lib.settings import Settings
-from lib.train import _keep_freed_memory
+from lib.runs import records
+from lib.training.flops import matmul_rate, pretraining_flops
+from lib.training.loop import _keep_freed_memory
+from lib.training.settings import Settings
 
 BATCH = 256
 

@@ -22,8 +22,8 @@ from bench.measure import Line
 from lib import data
 from lib.augment import Views
 from lib.models import SimCLR
-from lib.settings import Settings
-from lib.train import pretrain
+from lib.training.loop import pretrain
+from lib.training.settings import Settings
 
 TRANSFORM = T.Compose(
     [

@@ -13,7 +13,7 @@ import yaml
 
 from bench.measure import Line
 from bench.peak import peak
-from lib.records import ROOT
+from lib.files import ROOT
 
 LIMITS = {"mnist": 1000, "cifar10": 2000}
 

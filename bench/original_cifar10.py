@@ -20,12 +20,15 @@ import torch
 import yaml
 from tqdm import tqdm
 
-from lib import data, flops, records, train
+from lib import data
 from lib.augment import Views
+from lib.files import ROOT
 from lib.models import Classifier, SimCLR, freeze_encoder
-from lib.settings import Settings
+from lib.runs import records
+from lib.training import flops, loop
+from lib.training.settings import Settings
 
-PROFILE = records.ROOT / "notebooks" / "profiles" / "original.yaml"
+PROFILE = ROOT / "notebooks" / "profiles" / "original.yaml"
 RESULT = Path(__file__).parent / "results" / "original_cifar10.json"
 
 
@@ -41,18 +44,18 @@ def few_steps(asked: dict, images: data.Dataset, steps: int, weights: str) -> di
     ]
     seconds: list[float] = []
 
-    class Timed(train.Pace):
+    class Timed(loop.Pace):
         def step(self):
             seconds.append(time.perf_counter())
 
-    train.Pace = Timed
+    loop.Pace = Timed
     chosen = images.train_images[: batch * steps]
     start = time.perf_counter()
-    losses = [e["loss"] for e in train.pretrain(model, chosen, views, Settings(1, batch), asked["temperature"])]
+    losses = [e["loss"] for e in loop.pretrain(model, chosen, views, Settings(1, batch), asked["temperature"])]
     each = [b - a for a, b in zip([start, *seconds], seconds, strict=False)]
     classifier = freeze_encoder(Classifier(model.encoder, images.image_shape, hidden=tuple(asked["classifier_hidden"])))
     settings = Settings(2, min(asked["classifier_batch_size"], len(chosen)))
-    head = train.train_classifier(classifier, chosen, images.train_labels[: len(chosen)], views.plain, settings)
+    head = loop.train_classifier(classifier, chosen, images.train_labels[: len(chosen)], views.plain, settings)
     return {
         "encoder": asked["encoder"],
         "batch_size": batch,
@@ -94,7 +97,7 @@ def main() -> None:
     if options.table:
         print(table(json.loads(RESULT.read_text())))
         return
-    train.tqdm = lambda **kwargs: tqdm(disable=True, **kwargs)
+    loop.tqdm = lambda **kwargs: tqdm(disable=True, **kwargs)
     images = data.load("cifar10")
     runs = {n: r for n, r in yaml.safe_load(PROFILE.read_text())["runs"].items() if r["notebook"] == "cifar10"}
     measured = {}

@@ -14,18 +14,18 @@ from pathlib import Path
 import nbformat
 
 from bench.measure import Line, clock
-from lib.records import ROOT
+from lib.files import ROOT
 
 NOTEBOOKS = "augment, checkpoint, data, evaluate, models, parameters, plots, records, train"  # mnist.ipynb's first cell
 PARTS = "augment, cluster, data, evaluate, flops, models, parameters, plots, records, report, train"
 # Goes behind the notebook's imports: a training's first step is noted and ends the run.
 FIRST_STEP = """
 import os, time
-from lib import train
+from lib.training import loop
 def note(pace):
     open(os.environ["FIRST_STEP"], "w").write(str(time.time()))
     raise SystemExit
-train.Pace.step = note
+loop.Pace.step = note
 """
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from bench import docs, run
 from bench.measure import Line, from_record, quartiles, table
-from lib.records import ROOT
+from lib.files import ROOT
 
 
 @pytest.mark.parametrize("topic", ["views", "loss", "epoch", "cifar", "classifier"])

@@ -9,11 +9,14 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
-from lib import evidence, evidence_plots, profiles, report, sections, values, verdicts, words
-from lib.evidence import gather
-from lib.records import ROOT, load
-from lib.report import Report
-from lib.settings import HEADS, WAYS
+from lib.evaluation.protocols import HEADS, WAYS
+from lib.files import ROOT
+from lib.report import evidence, evidence_plots, sections, values, verdicts, words
+from lib.report import page as report_page
+from lib.report.evidence import gather
+from lib.report.page import Report
+from lib.runs import profiles
+from lib.runs.records import load
 
 ORIGINAL = ROOT / "figures/records/original"
 CLAIMS = values.load_yaml(ROOT / "notebooks/claims.yaml")
@@ -85,7 +88,7 @@ def everything(write):
 def shown(monkeypatch):
     """What a report shows, parsed."""
     pieces = []
-    monkeypatch.setattr(report, "display", lambda piece: pieces.append(BeautifulSoup(piece.data, "html.parser")))
+    monkeypatch.setattr(report_page, "display", lambda piece: pieces.append(BeautifulSoup(piece.data, "html.parser")))
     return pieces
 
 
@@ -186,9 +189,9 @@ def test_a_rows_command_is_that_run(everything, shown):
 
 def test_a_record_of_no_known_run_has_no_command(write):
     (record,) = write(simclr("mine", 0, 0.9))
-    assert evidence.command(record) == report.NONE
+    assert evidence.command(record) == report_page.NONE
     (record,) = write(simclr("mine", 0, 0.9, profile="nowhere"))
-    assert evidence.command(record) == report.NONE
+    assert evidence.command(record) == report_page.NONE
 
 
 def test_verdicts(everything, shown):

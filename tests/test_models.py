@@ -10,9 +10,9 @@ from torchvision.models import resnet
 
 from lib import models
 from lib.augment import Views
-from lib.flops import forward_flops
 from lib.models import Classifier, SimCLR, freeze_encoder, whiten
-from lib.train import Settings, pretrain, train_classifier
+from lib.training.flops import forward_flops
+from lib.training.loop import Settings, pretrain, train_classifier
 
 
 def count(module: nn.Module) -> int:

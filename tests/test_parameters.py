@@ -5,13 +5,14 @@ from datetime import date
 import pytest
 import yaml
 
-from lib import profiles
 from lib.augment import VIEWS, GaussianBlur, HorizontalFlip, ResizedCrop, Rotation, Views
-from lib.flops import pretraining_flops
+from lib.files import ROOT
 from lib.models import SimCLR
-from lib.parameters import ComparisonParameters, EvidenceParameters, ParameterError, ReportParameters, SimCLRParameters
-from lib.profiles import defaults
-from lib.records import ROOT
+from lib.report.parameters import ReportParameters
+from lib.runs import profiles
+from lib.runs.parameters import ComparisonParameters, EvidenceParameters, ParameterError, SimCLRParameters
+from lib.runs.profiles import defaults
+from lib.training.flops import pretraining_flops
 
 NOTEBOOKS = {
     "mnist": SimCLRParameters,

@@ -6,8 +6,8 @@ import pytest
 from IPython.core.formatters import DisplayFormatter
 from IPython.core.pylabtools import select_figure_formats
 
-from lib.records import ROOT
-from lib.style import NotebookFigure, figure
+from lib.files import ROOT
+from lib.report.style import NotebookFigure, figure
 from tests.pictures import DRAWS, without_picture
 
 FEW = {"epochs": 1, "classifier_epochs": 1, "labelled_chunks": [[5]], "batch_size": 64, "classifier_batch_size": 64}

@@ -6,8 +6,8 @@ import shlex
 import pytest
 import yaml
 
-from lib import profiles
-from lib.profiles import Run
+from lib.runs import profiles
+from lib.runs.profiles import Run
 
 
 def test_runs_for_every_seed_and_every_change(tmp_path, monkeypatch):

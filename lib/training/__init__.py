@@ -1,0 +1,1 @@
+"""How it is learnt: the loop, its checkpoints and settings, several processes, and how much work it is."""
