@@ -138,8 +138,8 @@ def picture(record: dict[str, Any], name: str) -> np.ndarray:
 def environment(precision: str | None = "auto") -> dict[str, Any]:
     """Machine and versions a run's figures depend on.
 
-    ``precision`` is what its trainings were asked to compute in, None if it has none; what they then did is told.
-    Records from before there was a choice have no such entry: on a CPU they are of float32.
+    ``precision`` is what its networks were to be trained in, None if none was; told is what they were then trained
+    in. Records from before there was a choice have no such entry: on a CPU they are of float32.
     """
     packages = ("torch", "torchvision", "numpy", "scikit-learn", "papermill")
     accelerator = torch.accelerator.current_accelerator(check_available=True)

@@ -157,8 +157,9 @@ def train_classifier(
 ) -> History:
     """Train the classification head, and the encoder too unless it is frozen, with cross-entropy.
 
-    A frozen encoder's features of plain views are computed once; with random views they are
-    computed anew for each batch, so that the head sees each image in many forms.
+    A frozen encoder's features of plain views are computed once, and the head on them is trained in
+    float32; with random views they are computed anew for each batch, so that the head sees each
+    image in many forms.
 
     Args:
         model: trained in place, moved to the device chosen.
@@ -177,10 +178,12 @@ def train_classifier(
             f"{len(labels)} from {int(labels.min())} to {int(labels.max())} were given."
         )
     device = choose_device()
-    settings = replace(settings, precision=choose_precision(settings.precision, device))
     model.to(device)
     images, labels = images.to(device), labels.to(device)
     fixed = compute_features(model, images, views) if model.encoder_frozen and not views.operations else None
+    # Half precision pays where there is an encoder to compute; a mere head takes a third longer by it.
+    wanted = settings.precision if fixed is None else "float32"
+    settings = replace(settings, precision=choose_precision(wanted, device))
 
     def batch_loss(rows: Tensor, generator: torch.Generator, epoch: int) -> tuple[Tensor, dict]:
         seen = fixed[rows] if fixed is not None else views(images[rows], generator)
