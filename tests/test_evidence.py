@@ -115,6 +115,18 @@ def test_the_base_is_the_run_the_others_differ_from_in_one_setting(everything):
     }
 
 
+def test_what_a_run_is_computed_in_is_no_choice_of_the_labs(write):
+    """Records from before there was a choice, which were of float32, stand beside later ones."""
+    (found,) = gather(write(
+        simclr("mnist", 0, 0.95),
+        simclr("mnist-control-epochs-2", 0, 0.9, epochs=2, precision="auto"),
+        simclr("mnist-control-epochs-10", 0, 0.95, precision="bfloat16"),
+    ))  # fmt: skip
+    assert found.changes("mnist", "mnist-control-epochs-2") == ["epochs"]
+    assert found.changes("mnist-control-epochs-2", "mnist") == ["epochs"]
+    assert found.changes("mnist", "mnist-control-epochs-10") == []
+
+
 def test_differences_are_those_of_equal_seeds(everything):
     (found,) = gather(everything)
     apart = found.difference("mnist-control-temperature-0.1", "mnist-control")

@@ -42,7 +42,8 @@ def test_profiles_hold_parameters_that_exist(profile):
 def test_mnists_defaults_are_the_profile_original():
     """So that a student's edit of the cell is seen here before a report calls it the original lab's."""
     runs = yaml.safe_load((ROOT / "notebooks/profiles/original.yaml").read_text())["runs"]
-    assert defaults("mnist") | runs["mnist"]["parameters"] == defaults("mnist")
+    exact = {"precision": "float32"}  # as the lab computed; the notebook takes what is fastest here
+    assert defaults("mnist") | runs["mnist"]["parameters"] == defaults("mnist") | exact
     for run in (run for run in runs.values() if run["notebook"] != "comparison"):
         left_open = set(SimCLRParameters.model_fields) - set(run["parameters"])
         assert left_open == {"profile", "run", "runs", "seed"}, "the original hangs on no default"

@@ -9,7 +9,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from lib.files import ROOT
-from lib.report import findings, plots, sections, values, words
+from lib.report import appendix, findings, plots, sections, values, words
 from lib.report import page as report_page
 from lib.report.page import Report
 from lib.runs.parameters import RunParameters, SimCLRParameters
@@ -164,6 +164,15 @@ def test_several_runs_on_one_data_set_have_a_column_and_a_row_each(both, shown):
     ]
     (epochs,) = [row for row in shown[-1].tbody.find_all("tr") if row.th.get_text() == "epochs"]
     assert [cell.get_text() for cell in epochs.find_all("td")] == ["9", "40", "77", "40"]
+
+
+@pytest.mark.parametrize("language", words.LANGUAGES)
+def test_the_appendix_says_what_networks_were_trained_in_where_the_record_does(both, shown, language):
+    both[0].content["environment"]["precision"] = "bfloat16"
+    appendix._environments(Report(language), both)
+    told = ["bfloat16" in piece.get_text() for piece in shown]
+    assert told.count(True) == 1
+    assert told.count(False) >= 1, "the others are from before there was a choice"
 
 
 def test_the_table_of_settings_leaves_no_parameter_out():

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -62,10 +63,16 @@ def test_pretraining_learns(digits):
     assert not model.training
 
 
+PRECISIONS = pytest.mark.parametrize("precision", ["float32", "bfloat16"])  # the latter is right on every CPU
+
+
+@PRECISIONS
 @pytest.mark.parametrize("schedule", loop.SCHEDULES)
 @pytest.mark.parametrize("optimizer", loop.OPTIMIZERS)
-def test_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(optimizer, schedule, images, tmp_path, monkeypatch):
-    settings = Settings(3, 64, optimizer, 1e-3, 1e-4, schedule, seed=5)
+def test_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(
+    optimizer, schedule, precision, images, tmp_path, monkeypatch
+):
+    settings = Settings(3, 64, optimizer, 1e-3, 1e-4, schedule, 5, precision)
     whole = fresh()
     expected = pretrain(whole, images, VIEWS, settings)
     with monkeypatch.context() as patch:
@@ -78,9 +85,10 @@ def test_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(optimizer, sc
     assert [e["loss"] for e in history] == [e["loss"] for e in expected]
 
 
-def test_a_batch_norm_network_with_probe_and_small_crops_resumes_to_the_same_weights(tmp_path, monkeypatch):
+@PRECISIONS
+def test_a_batch_norm_network_with_probe_and_small_crops_resumes_to_the_same_weights(precision, tmp_path, monkeypatch):
     images = torch.randint(0, 256, (40, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    settings, crops = Settings(3, 16, "adamw", 1e-3, schedule="one_cycle", seed=5), [(2, 16)]
+    settings, crops = Settings(3, 16, "adamw", 1e-3, 0.0, "one_cycle", 5, precision), [(2, 16)]
 
     def run(checkpoint=None, probed=True):
         torch.manual_seed(5)
@@ -139,13 +147,14 @@ def test_the_time_left_is_said_once_if_it_is_long(monkeypatch):
     assert len(said) == 1, "seconds are not worth a line"
 
 
-def test_classifier_with_dropout_resumes_to_the_same_weights(digits, tmp_path, monkeypatch):
-    encoder = fresh().encoder
+@PRECISIONS
+def test_classifier_with_dropout_resumes_to_the_same_weights(precision, digits, tmp_path, monkeypatch):
+    encoder, settings = fresh().encoder, replace(SHORT, precision=precision)
 
     def run(checkpoint=None):
         torch.manual_seed(1)
         classifier = freeze_encoder(Classifier(encoder, (1, 28, 28), hidden=(32,), dropout=0.5))
-        train_classifier(classifier, digits.train_images[:160], digits.train_labels[:160], VIEWS, SHORT, checkpoint)
+        train_classifier(classifier, digits.train_images[:160], digits.train_labels[:160], VIEWS, settings, checkpoint)
         return classifier
 
     whole = run()

@@ -70,7 +70,15 @@ def _environments(report: Report, records: Sequence[Value]) -> None:
             cores=report.count(had["cores"]),
             threads=report.count(had["threads"]),
             packages=report.words.list(packages),
+            precision=_precision(report, had),
         )
+
+
+def _precision(report: Report, environment: Value) -> str:
+    """What networks were trained in, where the record says so."""
+    if "precision" not in environment:
+        return ""
+    return report.words("environment.precision", precision=report.value(environment["precision"]))
 
 
 def _hash(report: Report, code: Value) -> Markup:

@@ -19,8 +19,8 @@ from lib.report.sections import SETTINGS, Images, by_images, count_seeds, each
 from lib.report.values import Value, by_run, derive
 from lib.runs import profiles
 
-# Parameters that name or show a run and change nothing in it.
-NAMES = {"run", "seed", "profile", "runs", "illustrated"}
+# Parameters that name or show a run and change nothing in it; nor does what it is computed in (docs/speed.md).
+NAMES = {"run", "seed", "profile", "runs", "illustrated", "precision"}
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from lib.report.values import Value, by_run, derive, in_sweep
 # of the second line are the classifier's alone.
 SETTINGS = ("encoder", "weights", "whiten_stem", "projection", "projection_batch_norm", "views", "left_out",
             "augmented_views", "small_crops", "temperature", "epochs", "batch_size", "optimizer", "learning_rate",
-            "weight_decay", "schedule", "probe_images", "hidden", "batch_norm", "dropout", "label_smoothing",
-            "feature_layers", "test_views", "test_view_count")  # fmt: skip
+            "weight_decay", "schedule", "precision", "probe_images", "hidden", "batch_norm", "dropout",
+            "label_smoothing", "feature_layers", "test_views", "test_view_count")  # fmt: skip
 CLASSIFIER_ONLY = ("feature_layers", "test_views", "test_view_count")
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from lib.augment import VIEWS, ResizedCrop, Views
 from lib.models import ENCODERS
 from lib.evaluation.protocols import HEADS, WAYS
-from lib.training.settings import OPTIMIZERS, SCHEDULES, Settings
+from lib.training.settings import OPTIMIZERS, PRECISIONS, SCHEDULES, Settings
 
 Positive = Annotated[int, Field(ge=1)]
 Chunks = Annotated[list[Positive], Field(min_length=1)]
@@ -74,13 +74,20 @@ class RunParameters(Parameters):
     runs: str
     seed: Annotated[int, Field(ge=0, lt=2**31)]
 
+
+class TrainingParameters(RunParameters):
+    """What every notebook that trains takes."""
+
+    precision: Literal[PRECISIONS]
+
     def _settings(self, prefix: str) -> Settings:
         """A training's settings: the fields of ``Settings`` that are parameters under this prefix."""
         names = [field.name for field in fields(Settings) if prefix + field.name in type(self).model_fields]
-        return Settings(**{"seed": self.seed} | {name: getattr(self, prefix + name) for name in names})
+        shared = {"seed": self.seed, "precision": self.precision}
+        return Settings(**shared | {name: getattr(self, prefix + name) for name in names})
 
 
-class SimCLRParameters(RunParameters):
+class SimCLRParameters(TrainingParameters):
     """Parameters of the notebooks that pretrain an encoder and train a classifier on it."""
 
     dataset: str
@@ -160,7 +167,7 @@ class ComparisonParameters(RunParameters):
     restarts: Annotated[int, Field(ge=1, le=100)]
 
 
-class EvidenceParameters(RunParameters):
+class EvidenceParameters(TrainingParameters):
     """Parameters of the notebook that asks what labels, heads and pretraining are worth."""
 
     simclr_run: str

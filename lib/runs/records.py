@@ -18,6 +18,7 @@ import torch
 
 from lib.files import ROOT, written_whole
 from lib.runs.parameters import RunParameters
+from lib.training.settings import choose_device, choose_precision
 
 REQUIRED = ("name", "profile", "dataset", "parameters", "environment", "seconds", "history", "results")
 
@@ -78,7 +79,8 @@ class Run:
     def save(self) -> Path:
         """Write the record beside its place, then rename it there; the path."""
         record = {name: getattr(self, name) for name in ("name", "profile", "dataset", "parameters")}
-        record |= {"environment": environment(), "finished": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+        record["environment"] = environment(self.parameters.get("precision"))
+        record |= {"finished": datetime.now(timezone.utc).isoformat(timespec="seconds")}
         record |= {name: getattr(self, name) for name in ("seconds", "history", "results")}
         record["pictures"] = self.pictures if self.parameters.get("illustrated", True) else {}
         path = self.folder / "record.json"
@@ -132,8 +134,12 @@ def picture(record: dict[str, Any], name: str) -> np.ndarray:
     return np.frombuffer(base64.b64decode(kept["base64"]), np.uint8).reshape(kept["shape"])
 
 
-def environment() -> dict[str, Any]:
-    """Machine and versions a run's figures depend on."""
+def environment(precision: str | None = "auto") -> dict[str, Any]:
+    """Machine and versions a run's figures depend on.
+
+    ``precision`` is what its networks were to be trained in, None if none was; told is what they were then trained
+    in. Records from before there was a choice have no such entry: on a CPU they are of float32.
+    """
     packages = ("torch", "torchvision", "numpy", "scikit-learn", "papermill")
     accelerator = torch.accelerator.current_accelerator(check_available=True)
     return {
@@ -143,6 +149,7 @@ def environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "device": accelerator.type if accelerator else "cpu",
+        **({"precision": choose_precision(precision, choose_device())} if precision else {}),
         "packages": {package: version(package) for package in packages},
         "commit": _commit(),
     }

@@ -2,7 +2,6 @@
 
 import hashlib
 import warnings
-from contextlib import AbstractContextManager
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -37,7 +36,8 @@ class TrainingState:
     """Optimiser, schedule, loss scaler and random generator of one run, saved and restored as one.
 
     ``generator`` draws batches and views; the global generator (dropout) is seeded too.
-    ``identity`` is whatever must be equal for a checkpoint to belong to this run.
+    ``identity`` is whatever must be equal for a checkpoint to belong to this run, the settings and with them the
+    precision among it: ``settings.precision`` is what is computed in, no longer ``auto``.
     """
 
     def __init__(
@@ -53,14 +53,8 @@ class TrainingState:
         self.identity = {**asdict(settings), **identity, "device": device.type}
         torch.manual_seed(settings.seed)
         self.generator = torch.Generator(device).manual_seed(settings.seed)
-        # bfloat16 has float32's range and needs no scaler; GPUs before Ampere lack it
-        bfloat16 = device.type != "cuda" or torch.cuda.get_device_capability(device) >= (8, 0)
-        self.half = torch.bfloat16 if bfloat16 else torch.float16
-        self.scaler = torch.amp.GradScaler(device.type, enabled=not bfloat16)
-
-    def autocast(self) -> AbstractContextManager:
-        """Mixed precision on a CUDA device, nothing elsewhere (a CPU without AVX-512 loses by it)."""
-        return torch.autocast(self.device.type, self.half, enabled=self.device.type == "cuda")
+        # gradients below float16's range would be lost without it; bfloat16 has float32's range
+        self.scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "float16")
 
     def step(self, loss: Tensor) -> None:
         """One step of optimiser and schedule down the gradient of ``loss``."""

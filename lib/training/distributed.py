@@ -121,6 +121,8 @@ def gather(projections: Tensor, own: Tensor | None, images: int) -> Tensor:
     if own is None:
         return projections
     rows = torch.cat([own, own + images]).to(projections.device)
+    # P gradients in half precision, added up, would be rounded
+    projections = projections.to(torch.promote_types(projections.dtype, torch.float32))
     return _Sum.apply(projections.new_zeros(2 * images, projections.shape[1]).index_copy(0, rows, projections))
 
 
@@ -151,6 +153,7 @@ def _batch_norm(layer: _BatchNorm, x: Tensor) -> Tensor:
     torch.nn.SyncBatchNorm takes no CPU tensors (torch 2.14); this is its formula, for layers with
     running statistics. They take up the unbiased variance, the output the biased one.
     """
+    half, x = x.dtype, x.to(torch.promote_types(x.dtype, torch.float32))  # statistics of half precision are none
     others = [0, *range(2, x.ndim)]
     column = (1, -1, *[1] * (x.ndim - 2))
     rows = x.new_tensor([x.numel() / x.shape[1]])
@@ -163,4 +166,4 @@ def _batch_norm(layer: _BatchNorm, x: Tensor) -> Tensor:
         layer.running_mean.lerp_(mean, layer.momentum)
         layer.running_var.lerp_(variance * count / (count - 1), layer.momentum)
     scale = (variance + layer.eps).rsqrt() * layer.weight
-    return centred * scale.view(column) + layer.bias.view(column)
+    return (centred * scale.view(column) + layer.bias.view(column)).to(half)

@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from lib.models import Classifier, SimCLR
-from lib.training.settings import Settings, choose_device, crop_side
+from lib.training.settings import Settings, choose_device, choose_precision, crop_side
 
 
 def _count(step: Callable[[], object]) -> int:
@@ -20,10 +20,13 @@ def _count(step: Callable[[], object]) -> int:
     return counter.get_total_flops()
 
 
-def matmul_rate(size: int = 2048, repeats: int = 5) -> float:
-    """Floating-point operations a second of a float32 matrix product here: what a training can at best reach."""
+def matmul_rate(size: int = 2048, repeats: int = 5, precision: str = "float32") -> float:
+    """Floating-point operations a second of a matrix product here: what a training in that precision can at best reach.
+
+    ``precision`` is one of ``settings.PRECISIONS``.
+    """
     device = choose_device()
-    a = torch.randn(size, size, device=device)
+    a = torch.randn(size, size, device=device, dtype=getattr(torch, choose_precision(precision, device)))
     seconds = []
     for _ in range(repeats):
         start = time.perf_counter()

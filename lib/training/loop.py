@@ -7,6 +7,7 @@ import time
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -19,7 +20,16 @@ from lib.loss import nt_xent_loss
 from lib.models import Classifier, SimCLR
 from lib.training import distributed
 from lib.training.checkpoint import TrainingState, code_digest, digest
-from lib.training.settings import OPTIMIZERS, SCHEDULES, Settings, choose_device, compile_for, crop_side
+from lib.training.settings import (
+    OPTIMIZERS,
+    SCHEDULES,
+    Settings,
+    autocast,
+    choose_device,
+    choose_precision,
+    compile_for,
+    crop_side,
+)
 
 
 class TrainingDiverged(RuntimeError):
@@ -113,6 +123,8 @@ def pretrain(
     distributed.start()
     distributed.check_batch(settings.batch_size)
     device = choose_device()
+    # processes on unlike machines still train in one precision
+    settings = replace(settings, precision=distributed.from_first(choose_precision(settings.precision, device)))
     model.to(device)
     compile_for(device, model)
     images = images.to(device)
@@ -124,7 +136,9 @@ def pretrain(
 
     def batch_loss(rows: Tensor, generator: torch.Generator, epoch: int) -> tuple[Tensor, dict]:
         side, share = crop_side(epoch, small_crops), distributed.share(len(rows))
-        _, projections = network((views.resized(side) if side else views).pair(images[rows], generator, share))
+        pairs = (views.resized(side) if side else views).pair(images[rows], generator, share)
+        with autocast(settings.precision, device):
+            _, projections = network(pairs)
         return nt_xent_loss(distributed.gather(projections, share, len(rows)), temperature), {}
 
     identity = {"temperature": temperature, "views": repr(views), "small_crops": [list(pair) for pair in small_crops]}
@@ -143,8 +157,9 @@ def train_classifier(
 ) -> History:
     """Train the classification head, and the encoder too unless it is frozen, with cross-entropy.
 
-    A frozen encoder's features of plain views are computed once; with random views they are
-    computed anew for each batch, so that the head sees each image in many forms.
+    A frozen encoder's features of plain views are computed once, and the head on them is trained in
+    float32; with random views they are computed anew for each batch, so that the head sees each
+    image in many forms.
 
     Args:
         model: trained in place, moved to the device chosen.
@@ -166,10 +181,14 @@ def train_classifier(
     model.to(device)
     images, labels = images.to(device), labels.to(device)
     fixed = compute_features(model, images, views) if model.encoder_frozen and not views.operations else None
+    # Half precision pays where there is an encoder to compute; a mere head takes a third longer by it.
+    wanted = settings.precision if fixed is None else "float32"
+    settings = replace(settings, precision=choose_precision(wanted, device))
 
     def batch_loss(rows: Tensor, generator: torch.Generator, epoch: int) -> tuple[Tensor, dict]:
-        features = fixed[rows] if fixed is not None else model.features(views(images[rows], generator))
-        logits = model.head(features)
+        seen = fixed[rows] if fixed is not None else views(images[rows], generator)
+        with autocast(settings.precision, device):
+            logits = model.head(seen if fixed is not None else model.features(seen)).float()
         loss = F.cross_entropy(logits, labels[rows], label_smoothing=label_smoothing)
         return loss, {"accuracy": (logits.argmax(1) == labels[rows]).float().mean()}
 
@@ -181,7 +200,7 @@ def train_classifier(
 
 @torch.no_grad()
 def compute_features(model: Classifier, images: Tensor, views: Views, batch_size: int = 1000) -> Tensor:
-    """Features (N, width) of uint8 images (N, C, H, W), without gradients, in evaluation mode."""
+    """Features (N, width) of uint8 images (N, C, H, W), without gradients, in evaluation mode, in float32."""
     modes = [(module, module.training) for module in model.modules()]  # an encoder may differ from what stands on it
     model.eval()
     device = next(model.parameters()).device
@@ -235,8 +254,7 @@ def _fit(
             start, totals = time.perf_counter(), defaultdict(float)
             order = torch.randperm(len(images), generator=state.generator, device=images.device)
             for step, rows in enumerate(order.split(settings.batch_size), 1):
-                with state.autocast():
-                    loss, measures = batch_loss(rows, state.generator, epoch)
+                loss, measures = batch_loss(rows, state.generator, epoch)
                 if not loss.isfinite():
                     raise TrainingDiverged(_explain(name, epoch, step, loss.item(), settings, state))
                 state.step(loss)
