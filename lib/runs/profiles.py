@@ -14,13 +14,13 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import starmap
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from lib.files import ROOT
+from lib.runs import recipes
 from lib.runs.parameters import resolve
 
 NOTEBOOKS = ROOT / "notebooks"
@@ -68,12 +68,18 @@ class Run:
     def command(self, **more: Any) -> str:
         """The line for a shell that makes this run again, with other parameters where ``more`` has them.
 
-        It has the parameters in which the run differs from its recipe: ``-p name value``, and ``-y`` for lists.
+        It has the parameters in which the run differs from its recipe: ``-p name value``, and ``-y`` for lists. With
+        ``more`` it is another run, and has whichever recipe makes the line shortest.
         """
-        own = cell(self.notebook) | {"recipe": self.recipe}
-        known = resolve(self.notebook, own) | {"recipe": cell(self.notebook)["recipe"]}
-        given = {k: v for k, v in (self.parameters | more).items() if k not in known or known[k] != v}
-        return " ".join([f"papermill notebooks/{self.notebook}.ipynb out.ipynb", *starmap(_option, given.items())])
+        names = recipes.names(self.notebook) if more else [self.recipe]
+        return min((self._line(self.resolved | more | {"recipe": name}) for name in names), key=len)
+
+    def _line(self, wanted: dict[str, Any]) -> str:
+        own = cell(self.notebook)
+        known = resolve(self.notebook, own | {"recipe": wanted["recipe"]}) | {"recipe": own["recipe"]}
+        order = dict.fromkeys([*self.parameters, *wanted])
+        options = [_option(name, wanted[name]) for name in order if name not in known or known[name] != wanted[name]]
+        return " ".join([f"papermill notebooks/{self.notebook}.ipynb out.ipynb", *options])
 
 
 def _option(name: str, value: Any) -> str:

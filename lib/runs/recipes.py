@@ -24,6 +24,11 @@ def read() -> dict[str, dict[str, dict[str, Any]]]:
     return yaml.safe_load(FILE.read_text(encoding="utf-8"))
 
 
+def names(notebook: str) -> list[str]:
+    """The recipes of a notebook."""
+    return list(read().get(notebook, {}))
+
+
 def load(notebook: str, name: str) -> dict[str, Any]:
     """Every parameter that a recipe of a notebook sets, those of the recipes it extends among them.
 
