@@ -18,7 +18,7 @@ from torch import Tensor
 from lib import data
 from lib.evaluation import classification, neighbours, representation
 from lib.models import Classifier, SimCLR
-from lib.runs import parameters
+from lib.runs import parameters, recipes
 from lib.runs.records import Run
 from lib.training import flops
 from lib.training.checkpoint import save_beside
@@ -26,15 +26,18 @@ from lib.training.loop import check_batch, train_classifier
 
 
 def begin(notebook: str, namespace: dict[str, Any]) -> Run:
-    """Check the parameters of a notebook that hands over its ``globals()``, and open the record of its run.
+    """Check the parameters of a notebook that hands over its ``globals()``, open the record of its run, and say both.
 
     Raises:
         ParameterError: one paragraph with every parameter that is unknown or out of range.
     """
     run = Run(parameters.read(notebook, namespace))
-    print(f"recipe {run.asked.recipe!r} of {notebook}.ipynb; the record goes to {run.folder}")
-    shown = run.asked.model_dump(exclude={"recipe", "profile", "run", "runs"})
-    print(textwrap.fill(", ".join(f"{name} {value}" for name, value in shown.items()), 110))
+    recipe = recipes.load(notebook, run.asked.recipe)
+    changed = [f"{name}={run.parameters[name]}" for name in recipe if run.parameters[name] != recipe[name]]
+    as_it_is = [f"{name}={value}" for name, value in recipe.items() if run.parameters[name] == value]
+    print(f"recipe {run.asked.recipe!r} of {notebook}.ipynb" + (f", with {', '.join(changed)}" if changed else ""))
+    print(textwrap.fill(", ".join(as_it_is), 110))
+    print(f"The record goes to {run.folder}.")
     return run
 
 
