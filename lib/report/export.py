@@ -19,10 +19,10 @@ from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from traitlets.config import Config
 
-from lib.files import written_whole
+from lib.files import ROOT, written_whole
 from lib.report import words
 
-NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+NOTEBOOKS = ROOT / "notebooks"
 # A number by itself. Digits that belong to a name (CIFAR-10, resnet18, NT-Xent) are none.
 NUMBER = re.compile(r"(?<![A-Za-z_\d])(?<![A-Za-z]-)\d[\d.,]*")
 # Where a number needs no record: formulas, literature, the kit's own counting, the student's data, code.

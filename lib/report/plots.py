@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import seaborn as sns
 from matplotlib.figure import Figure
 
 from lib.report.style import DASHES, ENGLISH, HATCHES, PALETTE, band, classes, figure, name_data
@@ -98,6 +97,8 @@ def classifier(records: Sequence[dict[str, Any]], say: Words = ENGLISH) -> Figur
 
 def confusion(matrix: Sequence[Sequence[int]], dataset: dict[str, Any], say: Words = ENGLISH) -> Figure:
     """Confusion matrix, counts of test images; shaded by the share of the true class."""
+    import seaborn as sns  # where it is used: it takes longer to import than all the rest
+
     counts = np.array(matrix)
     drawn, ((axis,),) = figure(5.6, 4.6)
     share = counts / counts.sum(1, keepdims=True).clip(min=1)

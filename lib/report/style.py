@@ -7,11 +7,11 @@ hatching, so that they are told apart in grey.
 import io
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
-import seaborn as sns
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 
@@ -19,18 +19,11 @@ from lib.report import words
 from lib.report.words import Words
 
 ENGLISH = words.load("en")
-PALETTE = sns.color_palette("colorblind")
+STYLE = matplotlib.rc_params_from_file(Path(__file__).with_name("kit.mplstyle"), use_default_template=False)
+PALETTE = STYLE["axes.prop_cycle"].by_key()["color"]
 DASHES = ("-", "--", "-.", ":")
 HATCHES = ("", "//", "..", "xx")
 matplotlib.rcParams["svg.hashsalt"] = "simclr-lab-kit"  # the same figure gives the same bytes
-STYLE = {
-    **{key: value for key, value in sns.axes_style("whitegrid").items() if key != "font.family"},
-    "font.size": 10,
-    "axes.titlesize": 10,
-    "axes.edgecolor": "0.4",
-    "grid.color": "0.9",
-    "figure.dpi": 110,
-}
 # Fonts with Chinese characters: Linux, Windows, macOS.
 CHINESE = (
     "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN", "WenQuanYi Micro Hei",
@@ -86,7 +79,7 @@ class NotebookFigure(Figure):
 
 def figure(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, np.ndarray]:
     """An empty figure of so many inches, and its axes in rows and columns."""
-    with sns.plotting_context("paper", font_scale=1.1), matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE):
         empty = NotebookFigure(figsize=(width, height), layout="constrained")
         return empty, empty.subplots(rows, columns, squeeze=False, **options)
 

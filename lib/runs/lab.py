@@ -20,9 +20,9 @@ from lib.evaluation import classification, neighbours, representation
 from lib.models import Classifier, SimCLR
 from lib.runs import parameters, recipes
 from lib.runs.records import Run
-from lib.training import flops
+from lib.training import flops, train_classifier
 from lib.training.checkpoint import save_beside
-from lib.training.loop import check_batch, train_classifier
+from lib.training.loop import check_batch
 
 
 def begin(notebook: str, namespace: dict[str, Any]) -> Run:

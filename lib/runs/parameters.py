@@ -16,7 +16,8 @@ from lib.augment import VIEWS, ResizedCrop, Views
 from lib.models import ENCODERS
 from lib.evaluation.protocols import HEADS, WAYS
 from lib.runs import recipes
-from lib.training.settings import OPTIMIZERS, PRECISIONS, SCHEDULES, Settings
+from lib.training.device import PRECISIONS
+from lib.training.settings import OPTIMIZERS, SCHEDULES, Settings
 
 Positive = Annotated[int, Field(ge=1)]
 Chunks = Annotated[list[Positive], Field(min_length=1)]

@@ -13,7 +13,7 @@ from lib.data import Dataset, equal_chunks, join
 from lib.data import load as load_images
 from lib.models import Classifier, SimCLR, whiten
 from lib.runs import records
-from lib.training.loop import compute_features
+from lib.training.classifier import compute_features
 
 
 @dataclass(frozen=True)
