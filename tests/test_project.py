@@ -168,7 +168,7 @@ def test_the_readmes_results_are_those_of_the_records():
 
 def test_the_readmes_speed_is_that_of_the_benchmarks_record():
     lines = json.loads((ROOT / "bench/results/bench.json").read_text())["epoch"]["lines"]
-    epoch, improved = (statistics.median(b / a for a, b in zip(r["ours"], r["theirs"], strict=True)) for r in lines)
+    epoch, improved = (statistics.median(b / a for a, b in zip(r["ours"], r["theirs"], strict=True)) for r in lines[:2])
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert f"{epoch:.1f} times faster than the lab's own way" in readme
     assert f"takes {1 / improved:.2f} of the time of `original`" in readme
