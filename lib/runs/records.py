@@ -18,6 +18,7 @@ import torch
 
 from lib.files import ROOT, written_whole
 from lib.runs.parameters import RunParameters
+from lib.training import progress
 from lib.training.settings import choose_device, choose_precision
 
 REQUIRED = ("name", "profile", "dataset", "parameters", "environment", "seconds", "history", "results")
@@ -53,6 +54,7 @@ class Run:
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Time a phase of the run, in seconds."""
+        progress.tell(phase=name)
         start = time.perf_counter()
         yield
         self.seconds[name] = time.perf_counter() - start

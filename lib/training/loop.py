@@ -18,7 +18,7 @@ from tqdm import tqdm
 from lib.augment import Views
 from lib.loss import nt_xent_loss
 from lib.models import Classifier, SimCLR
-from lib.training import distributed
+from lib.training import distributed, progress
 from lib.training.checkpoint import TrainingState, code_digest, digest
 from lib.training.settings import (
     OPTIMIZERS,
@@ -79,6 +79,7 @@ class Pace:
             self.start = time.perf_counter()
         elif self.taken == self.WARM_UP + self.LOOK:
             pace = (time.perf_counter() - self.start) / self.LOOK
+            progress.tell(name=self.name, left=pace * self.left)
             if pace * self.left > self.WORTH_SAYING:
                 self.say(
                     f"{self.name}: about {pace * self.left / 60:.0f} minutes left at this pace ({pace:.2f} s a step)"
@@ -249,6 +250,8 @@ def _fit(
     bar = tqdm(total=settings.epochs, initial=len(history), **options)
     pace = Pace(math.ceil(len(images) / settings.batch_size) * (settings.epochs - len(history)), name, bar.write)
     model.train()
+    if first:
+        progress.tell(name=name, epoch=len(history), epochs=settings.epochs)
     try:
         for epoch in range(len(history) + 1, settings.epochs + 1):
             start, totals = time.perf_counter(), defaultdict(float)
@@ -272,6 +275,8 @@ def _fit(
                 history[-1] = distributed.from_first(history[-1])
             if checkpoint and first:
                 state.save(checkpoint, history)
+            if first:
+                progress.tell(name=name, **history[-1], epochs=settings.epochs)
             shown = {k: v for k, v in history[-1].items() if k not in ("epoch", "seconds", "probe_seconds")}
             bar.set_postfix({key: f"{value:.3f}" for key, value in shown.items()}, refresh=False)
             bar.update()
