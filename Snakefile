@@ -73,7 +73,8 @@ rule run:
         mem_mb=4000,
         gpu=lambda w: 1 if RUNS[w.run].needs == "accelerator" else 0,
     run:
-        jobs.run(input.notebook, Path(output[0]).parent, json.loads(params.parameters), threads)
+        after = [input.after] if isinstance(input.after, str) else list(input.after)
+        jobs.run(input.notebook, Path(output[0]).parent, json.loads(params.parameters), after, threads)
 
 
 rule notebook_report:

@@ -61,7 +61,7 @@ class Work:
         if "failed" in event:
             self.failed, self.ended = event["failed"], True
         elif "done" in event:
-            self.ended = event["done"] in ("notebook",) or self.ended
+            self.ended = self.name != "report"  # of a report the page and the PDF are still to come
         elif "step" in event:
             self.phase, self.epochs, self.left = event["step"], 0, None
         elif "phase" in event:
@@ -80,15 +80,17 @@ class Work:
         epoch = f"epoch {min(self.epoch + 1, self.epochs)}/{self.epochs}" if self.epochs else ""
         left = max(0.0, self.left - (time.monotonic() - self.since)) if self.left else None
         remaining = f"{duration(left)} left" if left is not None else ""
-        return [self.name, PHASES.get(self.phase, self.phase), epoch, self.shown(), remaining]
+        return [self.name, self.doing(), epoch, self.shown(), remaining]
+
+    def doing(self) -> str:
+        """The phase, in words."""
+        words = {"notebook": "figures and text" if self.name == "report" else "starting", "data": "reading the data"}
+        return words.get(self.phase, self.phase)
 
     def shown(self) -> str:
         """The last epoch's measures."""
         words = {"loss": "loss {:.3f}", "knn_accuracy": "kNN {:.1%}", "accuracy": "training {:.1%}"}
         return ", ".join(words[key].format(value) for key, value in self.measures.items())
-
-
-PHASES = {"notebook": "starting", "page": "page", "PDF": "PDF", "data": "reading the data"}
 
 
 def duration(seconds: float) -> str:
@@ -180,7 +182,7 @@ class Display:
             if epochs:
                 self.say(f"{work.name}: {was} done, {shown}")
             if work.name == "report" or work.phase == "notebook":
-                self.say(f"{work.name}: {PHASES.get(work.phase, work.phase)}")
+                self.say(f"{work.name}: {work.doing()}")
             self.phases[work.name] = (work.phase, time.monotonic())
         elif time.monotonic() - shown_at > PATIENCE and work.epochs:
             self.say("  ".join(filter(None, work.columns())))

@@ -30,12 +30,18 @@ def python(module: str, *words: str, log: Any, **environment: str) -> subprocess
     )  # fmt: skip
 
 
-def run(notebook: str, folder: Path, parameters: dict[str, Any], threads: int) -> None:
+def run(notebook: str, folder: Path, parameters: dict[str, Any], after: list[str], threads: int) -> None:
     """Execute a notebook that leaves a record in a folder, and stamp the record.
+
+    ``after``: the stamps of the runs it builds on.
 
     Raises:
         LabError: it failed; the folder's log says why.
     """
+    asked = state.asked_of(Path(notebook), parameters, [Path(made) for made in after])
+    if state.stands(folder, asked):
+        state.stamp(folder, asked)
+        return
     state.set_aside_report(folder.parent)
     folder.mkdir(parents=True, exist_ok=True)
     for old in (PROGRESS, LOG):
@@ -43,7 +49,7 @@ def run(notebook: str, folder: Path, parameters: dict[str, Any], threads: int) -
     given = parameters | {"runs": str(folder.absolute().parents[1])}
     executed = str(folder / Path(notebook).name)
     _step(folder, "notebook", notebook, executed, json.dumps(given), OMP_NUM_THREADS=str(threads))
-    state.stamp(folder)
+    state.stamp(folder, asked)
 
 
 def report_notebook(notebook: str, cover: str, executed: Path, parameters: dict[str, Any]) -> None:

@@ -67,6 +67,7 @@ def _make(plan: Plan, targets: list[str], settings: list[str], verbose: bool) ->
     began = time.monotonic()
     with open(log, "ab") as output, Display(works, verbose) as display:
         options = ["--cores", "all", "--nolock", "--rerun-incomplete", "--force-use-threads", "--keep-going"]
+        options += ["--scheduler", "greedy"]  # a handful of jobs need no solver
         words = [*options, "--config", f"profile={plan.profile}", *settings, "--", *targets]
         engine = jobs.python("lib.cli.engine", *words, log=output, LAB_SAID="once")
         try:

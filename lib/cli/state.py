@@ -11,12 +11,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import filelock
 
 from lib.cli import LabError
 from lib.cli.plan import Plan
-from lib.files import ROOT, written_whole
+from lib.files import METHOD, ROOT, sources, written_whole
 
 #: Everything that a report is made of, but for what is in the folder of its runs.
 MADE_OF = ("lib", "notebooks", "figures/diagrams", "figures/records", "bench/results", "Snakefile")
@@ -27,13 +28,27 @@ def _sum(path: Path) -> str:
     return f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n"  # as sha256sum writes and checks it
 
 
-def stamp(folder: Path) -> None:
-    """Say that the run in this folder is done, with the sum of its record."""
+def stamp(folder: Path, asked: str) -> None:
+    """Say that the run in this folder is done: the sum of its record, and what was asked of it (``asked_of``)."""
     record = folder / "record.json"
     if not record.is_file():
         raise LabError(f"The notebook of {folder} came to its end and left no record.json: does it call record.save()?")
-    with written_whole(folder / "record.sha256") as part:
-        part.write_text(_sum(record), encoding="utf-8", newline="\n")
+    for name, content in (("record.asked", asked + "\n" + _sum(record)), ("record.sha256", _sum(record))):
+        with written_whole(folder / name) as part:
+            part.write_text(content, encoding="utf-8", newline="\n")
+
+
+def asked_of(notebook: Path, parameters: dict[str, Any], after: list[Path]) -> str:
+    """A hash of all that a run's record depends on: notebook, parameters, method, data, the run it builds on."""
+    given = json.dumps([parameters, os.environ.get("LAB_DATA", "")], sort_keys=True).encode()
+    files = [notebook, *sources(*METHOD), *after]
+    return hashlib.sha256(given + b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def stands(folder: Path, asked: str) -> bool:
+    """Whether the record there is whole and was made by this very asking: a slip of the pen, mended, costs no run."""
+    record, kept = folder / "record.json", folder / "record.asked"
+    return record.exists() and kept.exists() and kept.read_text(encoding="utf-8") == asked + "\n" + _sum(record)
 
 
 def _whole(record: Path) -> bool:
@@ -126,7 +141,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def fingerprint(plan: Plan) -> str:
-    """Names, times and sizes of all that the report of a plan is made of, and of the report: equal, nothing is to do."""
+    """Names, times and sizes of a report and of all that it is made of: while they stay, nothing is to do."""
     places = [ROOT / name for name in MADE_OF] + [ROOT / "notebooks"]
     files = [path for place in places for path in ([place] if place.is_file() else place.rglob("*"))]
     files += [ROOT / path for path in plan.inputs] + list(Path(plan.folder).glob("*/record.*"))
