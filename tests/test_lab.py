@@ -274,6 +274,12 @@ def wait_until(true, why: str, seconds: float = 90) -> None:
         time.sleep(0.2)
 
 
+def test_with_nothing_to_do_no_torch_is_imported():
+    code = "import lib.cli.__main__, lib.cli.make, sys; print([m for m in ('torch', 'pandas', 'rich') if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

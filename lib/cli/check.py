@@ -78,7 +78,7 @@ def _gpu() -> Lines:
 
 
 def _precision() -> Lines:
-    from lib.training.settings import choose_device, choose_precision
+    from lib.training.device import choose_device, choose_precision
 
     chosen = choose_precision("auto", choose_device())
     yield (

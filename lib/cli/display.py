@@ -55,7 +55,7 @@ class Work:
         self.told, self.log, self.since = Tail(self.folder / PROGRESS), Tail(self.folder / LOG), 0.0
 
     def take(self, event: dict[str, Any]) -> None:
-        """Follow one line of ``lib.training.progress.tell``."""
+        """Follow one line of ``lib.progress.tell``."""
         if not self.started:
             self.started = time.monotonic()
         if "failed" in event:

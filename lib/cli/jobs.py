@@ -1,7 +1,7 @@
 """What Snakemake's rules do, each step in a process of its own, without a shell.
 
 What a step prints goes to a log; how far it is, and a paragraph when it fails, to a file beside it that the
-terminal's display follows (``lib.training.progress``).
+terminal's display follows (``lib.progress``).
 """
 
 import json
@@ -15,7 +15,7 @@ import yaml
 
 from lib.cli import LabError, state
 from lib.files import ROOT
-from lib.training import progress
+from lib import progress
 
 PROGRESS, LOG = "progress.jsonl", "log.txt"
 

@@ -9,7 +9,7 @@ import threading
 import traceback
 from collections.abc import Callable
 
-from lib.training import progress
+from lib import progress
 
 MEMORY = (
     "The notebook's process was killed from outside, as the system does when memory runs out. Choose a smaller "

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from lib import progress
 from lib.files import ROOT, written_whole
 from lib.runs.parameters import RunParameters
-from lib.training import progress
-from lib.training.settings import choose_device, choose_precision
+from lib.training.device import choose_device, choose_precision
 
 REQUIRED = ("name", "profile", "dataset", "parameters", "environment", "seconds", "history", "results")
 
