@@ -1,4 +1,4 @@
-"""The commands around the notebooks: papermill, Snakemake, conda; and that the tree is clean. For lab.py see test_lab."""
+"""The commands around the notebooks: papermill, Snakemake, conda; that the tree is clean."""
 
 import json
 import os
@@ -92,7 +92,7 @@ def test_only_runs_of_a_name_are_planned():
 @pytest.mark.parametrize("profile", ["improved", "original"])
 def test_a_report_on_the_published_records_runs_nothing(profile):
     asked = ("--config", f"profile={profile}", "published=published")
-    run = command("snakemake", "--dry-run", "--forceall", "--cores", "2", *asked)
+    run = command("snakemake", "--dry-run", "--forceall", "--cores", "2", *asked, LAB_RUNS="")
     assert run.returncode == 0, run.stderr
     assert not re.search(r"^run\s+\d+$", run.stdout, re.M), run.stdout
     assert f"figures/records/{profile}/mnist-seed2/record.json" in run.stdout
@@ -108,7 +108,9 @@ def test_one_list_of_dependencies():
     assert 'dependencies = { file = ["requirements.txt"] }' in project
     for name in ("requirements.txt", "requirements-test.txt"):
         for line in (ROOT / name).read_text().splitlines():
-            assert line.startswith("#") or re.match(r"[a-z0-9-]+[<>=.,0-9]+( ; [^#]+)? +# \S", line), f"{line}: range and reason"
+            assert line.startswith("#") or re.match(r"[a-z0-9-]+[<>=.,0-9]+( ; [^#]+)? +# \S", line), (
+                f"{line}: range and reason"
+            )
 
 
 def test_imports_run_one_way_and_in_no_circle():

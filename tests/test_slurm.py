@@ -62,7 +62,7 @@ def test_every_run_and_nothing_else_is_sent(tmp_path):
         (work / name).symlink_to(ROOT / name)
     words = ("--directory", str(work), "--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "1")
     path = os.pathsep.join([str(tmp_path), str(Path(sys.executable).parent), os.environ["PATH"]])
-    run = command("snakemake", *PROFILE, *words, *SWEEP, PATH=path, SLURM_STAND_IN=str(tmp_path))
+    run = command("snakemake", *PROFILE, *words, *SWEEP, PATH=path, SLURM_STAND_IN=str(tmp_path), LAB_RUNS="")
     assert "Error in rule notebook_report" in run.stderr, run.stderr
     sent = (tmp_path / "sent").read_text().splitlines()
     jobs = {re.search(r"run:run=([^' ]+)", line)[1]: line.split(" --wrap=")[0] for line in sent}
