@@ -14,7 +14,7 @@ report published: FOLDER = runs/$(if $(filter published,$@),published/)$(PROFILE
 report published: $(VENV)/ready
 	@$(RUN) snakemake --cores all --quiet rules --rerun-incomplete --nolock --config profile=$(PROFILE) all=$(ALL) only=$(ONLY) published=$(filter published,$@)
 	@echo "Report: $(FOLDER)/report.html"
-	@$(RUN) python -c "from lib.pdf import HINT, find_browser as f; print('        $(FOLDER)/report.pdf' if f() else 'Note: ' + HINT)"
+	@$(RUN) python -c "from lib.report.pdf import HINT, find_browser as f; print('        $(FOLDER)/report.pdf' if f() else 'Note: ' + HINT)"
 
 test: $(VENV)/ready-test
 	$(RUN) python -m pytest

@@ -10,8 +10,9 @@ import sys
 from glob import glob
 from pathlib import Path
 
-from lib import profiles
-from lib.pdf import find_browser
+from lib import files
+from lib.report.pdf import find_browser
+from lib.runs import profiles
 
 
 def has_accelerator():
@@ -44,13 +45,8 @@ if LEFT_OUT and not PUBLISHED and not os.environ.get("LAB_SAID"):
         f"to run them all the same: make report PROFILE={PROFILE} ALL=yes",
         file=sys.stderr,
     )
-# What a measured figure depends on: an edit here makes the runs anew, one to a plot or the report does not.
-METHOD = (
-    "data samples drawing colour geometry augment weights models loss settings train checkpoint distributed"
-    " representation evaluate efficiency cluster parameters"
-)
-REPORT = "records words values plots evidence_plots profiles report sections findings evidence verdicts appendix"
-METHOD, REPORT = ([f"lib/{module}.py" for module in names.split()] for names in (METHOD, REPORT))
+# An edit to what a measured figure depends on makes the runs anew, one to a plot or the report does not.
+METHOD, REPORT = ([str(path.relative_to(HERE)) for path in files.sources(*parts)] for parts in (files.METHOD, ["report", "runs"]))
 
 
 def after(wildcards):
@@ -82,6 +78,7 @@ rule run:
         f"{FOLDER}/{{run}}/record.json",
     params:
         parameters=lambda w: json.dumps(RUNS[w.run].parameters | {"runs": str(HERE / "runs")}),
+        resolved=lambda w: json.dumps(RUNS[w.run].resolved),  # an edit to its recipe makes a run anew
         data=os.environ.get("LAB_DATA", ""),
         executed=lambda w: f"{FOLDER}/{w.run}/{RUNS[w.run].notebook}.ipynb",
     wildcard_constraints:
@@ -115,18 +112,18 @@ rule html:
     input:
         f"{FOLDER}/report.ipynb",
         glob("notebooks/template/*"),
-        "lib/export.py",
+        "lib/report/export.py",
     output:
         f"{FOLDER}/report.html",
     shell:
-        "python -m lib.export {input[0]} {output}"
+        "python -m lib.report.export {input[0]} {output}"
 
 
 rule pdf:
     input:
         f"{FOLDER}/report.html",
-        "lib/pdf.py",
+        "lib/report/pdf.py",
     output:
         f"{FOLDER}/report.pdf",
     shell:
-        "python -m lib.pdf {input[0]} {output}"
+        "python -m lib.report.pdf {input[0]} {output}"

@@ -6,8 +6,11 @@ import tempfile
 
 import pytest
 import torch
+from nbmake.nb_run import NotebookRun
+from nbmake.pytest_items import NotebookItem
 
 from lib import data
+from tests.pictures import without_picture
 
 os.environ |= {
     "LAB_OFFLINE": "1",
@@ -17,6 +20,19 @@ os.environ |= {
 os.environ.pop("LAB_DATA", None)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """nbmake looks for errors only; what it executed must show its pictures too."""
+    if not isinstance(item, NotebookItem):
+        return (yield)
+    executed, execute = [], NotebookRun.execute
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(NotebookRun, "execute", lambda run: executed.append(execute(run)) or executed[-1])
+        yield
+    (result,) = executed
+    assert not (missing := without_picture(result.nb)), f"cells of {item.name} without their picture: {missing}"
+
+
 def pytest_sessionfinish():
     shutil.rmtree(os.environ["LAB_RUNS"], ignore_errors=True)
 
@@ -24,7 +40,7 @@ def pytest_sessionfinish():
 @pytest.fixture(scope="session")
 def digits() -> data.Dataset:
     """The embedded MNIST digits."""
-    return data._SAMPLES["mnist"]()
+    return data.samples.SAMPLES["mnist"]()
 
 
 @pytest.fixture

@@ -17,10 +17,11 @@ from bench.measure import Line, alternate
 from bench.views import MEAN, STD, to_pil
 from lib import data
 from lib.augment import Views
-from lib.flops import matmul_rate, pretraining_flops
 from lib.models import SimCLR
-from lib.settings import Settings, cpu_computes_bfloat16
-from lib.train import pretrain
+from lib.training.device import cpu_computes_bfloat16
+from lib.training.flops import matmul_rate, pretraining_flops
+from lib.training.pretraining import pretrain
+from lib.training.settings import Settings
 
 BATCH, TEMPERATURE = 256, 0.1
 SETTINGS = {"optimizer": "adamw", "learning_rate": 2e-3, "weight_decay": 0.01}

@@ -20,20 +20,22 @@ from pathlib import Path
 import torch
 
 from bench.measure import alternate, clock
-from lib import data, records
+from lib import data
 from lib.augment import Views
-from lib.flops import matmul_rate, pretraining_flops
 from lib.loss import nt_xent_loss
 from lib.models import SimCLR, whiten
-from lib.settings import Settings, autocast, choose_device, choose_precision
-from lib.train import _keep_freed_memory
+from lib.runs import records
+from lib.training.device import autocast, choose_device, choose_precision
+from lib.training.flops import matmul_rate, pretraining_flops
+from lib.training.loop import keep_freed_memory
+from lib.training.settings import Settings
 
 BATCH = 256
 
 
 def prepare(batch: int):
     """A step to call with views, the views, and the ways to time for views of a side: drawing them, the whole step."""
-    _keep_freed_memory()
+    keep_freed_memory()
     images = data.load("cifar10").train_images[:4000]
     generator, views = torch.Generator().manual_seed(0), Views("simclr_cifar10")
     model = SimCLR("fast_resnet", (256, 128), batch_norm=True)

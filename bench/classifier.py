@@ -8,8 +8,8 @@ from bench.measure import Line, alternate
 from lib import data
 from lib.augment import Views
 from lib.models import Classifier, SimCLR, freeze_encoder
-from lib.settings import Settings
-from lib.train import train_classifier
+from lib.training.classifier import train_classifier
+from lib.training.settings import Settings
 
 
 def measure(repeats: int, quick: bool) -> list[Line]:

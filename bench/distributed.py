@@ -13,12 +13,13 @@ from pathlib import Path
 
 import torch
 
-from lib import data, distributed
+from lib import data
 from lib.augment import Views
-from lib.checkpoint import save_beside
 from lib.models import ENCODERS, SimCLR
-from lib.settings import Settings
-from lib.train import pretrain
+from lib.training import distributed
+from lib.training.checkpoint import save_beside
+from lib.training.pretraining import pretrain
+from lib.training.settings import Settings
 
 
 def main() -> None:

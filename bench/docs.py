@@ -6,8 +6,8 @@ No figure is typed by hand; a page without its record is left out.
 from bench import precision
 from bench.measure import from_record, number, quartiles, table
 from bench.run import TOPICS, load
+from lib.files import ROOT
 from lib.loss import CHUNK, CHUNKED_FROM
-from lib.records import ROOT
 
 # An A100 by NVIDIA's data sheet, bfloat16 on tensor cores, which the kit's autocast uses there; its memory; and what a
 # published SimCLR run took on one: github.com/dkobak/simclr-cifar10, ResNet-18, 100 epochs of 50,000 images.

@@ -25,8 +25,9 @@ from bench.measure import Line
 from lib import data
 from lib.augment import Views
 from lib.models import SimCLR
-from lib.settings import Settings, cpu_computes_bfloat16
-from lib.train import pretrain
+from lib.training.device import cpu_computes_bfloat16
+from lib.training.pretraining import pretrain
+from lib.training.settings import Settings
 
 TRANSFORM = T.Compose(
     [

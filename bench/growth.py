@@ -17,10 +17,10 @@ from bench.loss import forward_backward
 from bench.measure import quartiles
 from bench.peak import peak
 from lib.augment import Views
-from lib.flops import forward_flops, matmul_rate, pretraining_flops
 from lib.models import SimCLR
-from lib.settings import Settings
-from lib.train import pretrain
+from lib.training.flops import forward_flops, matmul_rate, pretraining_flops
+from lib.training.pretraining import pretrain
+from lib.training.settings import Settings
 
 # what grows: (its name in words, four sizes, four tiny sizes)
 AXES = {

@@ -19,7 +19,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from bench.measure import table
-from lib import records, train
+from lib.runs import records
+from lib.training import loop
 
 RESULTS = Path(__file__).parent / "results"
 TOPICS = ("views", "loss", "epoch", "cifar", "classifier", "startup", "memory")
@@ -28,7 +29,7 @@ PEERS = ("lightly", "pytorch-metric-learning", "kornia")
 
 def silence() -> None:
     """No progress bars between the lines."""
-    train.tqdm = lambda **options: tqdm(**(options | {"disable": True}))
+    loop.tqdm = lambda **options: tqdm(**(options | {"disable": True}))
 
 
 def described(repeats: int, began: float) -> dict:

@@ -11,9 +11,9 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from lib import evidence, values, verdicts
-from lib.records import ROOT
-from lib.report import Report
+from lib.files import ROOT
+from lib.report import evidence, values, verdicts
+from lib.report.page import Report
 
 RECORDS = ROOT / "figures/records/evidence"
 PAGE = ROOT / "docs/evidence.md"

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import evidence
 
-from lib import plots, records
+from lib.files import ROOT
+from lib.report import plots
+from lib.runs import records
 
 HERE = Path(__file__).parent
 
 
 def publish(profile: str) -> None:
-    for path in sorted((records.ROOT / "runs" / profile).glob("*/record.json")):
+    for path in sorted((ROOT / "runs" / profile).glob("*/record.json")):
         dataset = records.load(path)["dataset"]
         # the JPEG copy holds the real images, and every figure made from its records says so
         if not dataset["genuine"] and dataset["source"] != "JPEG copy":

@@ -10,7 +10,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import yaml
 
-from lib import records
+from lib.runs import records
 
 HERE = Path(__file__).parent
 COLOURS = {"improved": "#0072b2", "original": "#d55e00"}

@@ -1,7 +1,8 @@
-"""The SimCLR lab kit: data, augmentation, models, loss, training, evaluation and report.
+"""The SimCLR lab kit.
 
-Data flows one way and so do the imports:
-``data → augment → models/loss ← train → evaluate → records → plots → report``.
+What is learnt: ``loss``, ``models``, ``weights`` and ``augment``, on ``data``; how: ``training``; how good it is:
+``evaluation``; which run: ``runs``; how it is told: ``report``. Imports run one way (pyproject.toml has the contract):
+``loss, models, weights, augment, data ← training ← evaluation ← runs ← report``.
 """
 
 __version__ = "0.1.0"

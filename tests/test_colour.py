@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional as TF
 
-from lib.colour import HUE, ColourJitter, RandomGreyscale, adjust, adjust_hue
+from lib.augment.colour import HUE, ColourJitter, RandomGreyscale, adjust, adjust_hue
 
 THEIRS = (TF.adjust_brightness, TF.adjust_contrast, TF.adjust_saturation, TF.adjust_hue)
 

@@ -122,7 +122,7 @@ def test_interrupted_download_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(datasets, "MNIST", half)
     with pytest.warns(UserWarning, match="connection lost"):
-        data._download("mnist", tmp_path / "data")
+        data.download.fetch("mnist", tmp_path / "data")
     assert list((tmp_path / "data").iterdir()) == []
 
 
@@ -130,8 +130,8 @@ def test_finished_download_is_moved_into_place(tmp_path, monkeypatch, mnist_fold
     monkeypatch.setattr(datasets, "MNIST", lambda folder, download: (mnist_folder / "MNIST").rename(folder / "MNIST"))
     own = tmp_path / "data"
     (own / "MNIST" / "raw").mkdir(parents=True)  # what an unlucky hand left behind
-    data._download("mnist", own)
-    assert data._local("mnist", own, "downloaded").source.kind == "downloaded"
+    data.download.fetch("mnist", own)
+    assert data.local.find("mnist", own, "downloaded").source.kind == "downloaded"
     assert [p.name for p in own.iterdir()] == ["MNIST"]
 
 
@@ -144,8 +144,8 @@ def test_of_two_downloads_at_once_both_end_with_the_data(tmp_path, monkeypatch, 
         shutil.copytree(mnist_folder / "MNIST", folder / "MNIST")
 
     monkeypatch.setattr(datasets, "MNIST", fetch_while_another_finishes)
-    data._download("mnist", own)
-    assert data._local("mnist", own).train_images.shape == (50, 1, 28, 28)
+    data.download.fetch("mnist", own)
+    assert data.local.find("mnist", own).train_images.shape == (50, 1, 28, 28)
     assert [p.name for p in own.iterdir()] == ["MNIST"]
 
 

@@ -8,9 +8,10 @@ import pytest
 import yaml
 from playwright.sync_api import sync_playwright
 
-from lib import pdf
+from lib.files import ROOT
 from lib.loss import nt_xent_loss
-from lib.records import ROOT, load
+from lib.report import pdf
+from lib.runs.records import load
 
 sys.path.insert(0, str(ROOT / "figures"))
 import diagrams

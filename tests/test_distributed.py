@@ -8,10 +8,10 @@ import distributed_worker as worker
 import pytest
 import torch
 
-from lib import distributed
 from lib.augment import VIEWS, Views
-from lib.records import ROOT
-from lib.train import pretrain
+from lib.files import ROOT
+from lib.training import distributed
+from lib.training.pretraining import pretrain
 
 
 @pytest.fixture(scope="module")

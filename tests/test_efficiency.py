@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from lib.augment import Views
-from lib.efficiency import Trial, draw_labels, enough
+from lib.evaluation.efficiency import Trial, draw_labels, enough
+from lib.evaluation.protocols import HEADS, WAYS
 from lib.models import SimCLR
-from lib.settings import HEADS, WAYS, Settings
+from lib.training.settings import Settings
 
 QUICK = Settings(2, 32, learning_rate=0.003)
 

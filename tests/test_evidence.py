@@ -2,18 +2,20 @@
 
 import copy
 import json
-import shlex
 from itertools import zip_longest
 
 import pytest
-import yaml
 from bs4 import BeautifulSoup
 
-from lib import evidence, evidence_plots, profiles, report, sections, values, verdicts, words
-from lib.evidence import gather
-from lib.records import ROOT, load
-from lib.report import Report
-from lib.settings import HEADS, WAYS
+from lib.evaluation.protocols import HEADS, WAYS
+from lib.files import ROOT
+from lib.report import evidence, evidence_plots, sections, values, verdicts, words
+from lib.report import page as report_page
+from lib.report.evidence import gather
+from lib.report.page import Report
+from lib.runs import profiles
+from lib.runs.records import load
+from tests.commands import parsed
 
 ORIGINAL = ROOT / "figures/records/original"
 CLAIMS = values.load_yaml(ROOT / "notebooks/claims.yaml")
@@ -85,7 +87,7 @@ def everything(write):
 def shown(monkeypatch):
     """What a report shows, parsed."""
     pieces = []
-    monkeypatch.setattr(report, "display", lambda piece: pieces.append(BeautifulSoup(piece.data, "html.parser")))
+    monkeypatch.setattr(report_page, "display", lambda piece: pieces.append(BeautifulSoup(piece.data, "html.parser")))
     return pieces
 
 
@@ -186,21 +188,20 @@ def test_a_rows_command_is_that_run(everything, shown):
     evidence.label_efficiency(made, found)
     evidence.controls(made, found)
     rows = {row["value"]: row for row in table(shown, "table-evidence-controls-mnist")}
-    asked = yaml.safe_load(shlex.split(rows["0.1"]["command"])[4])
-    assert asked == {"profile": "evidence", "run": "mnist-control-temperature-0.1", "epochs": 5, "temperature": 0.1,
-                     "illustrated": False}  # fmt: skip
-    assert "seed: 1" in rows["flip"]["command"], "the seed that there is"
+    asked = {"recipe": "control", "profile": "evidence", "run": "mnist-control-temperature-0.1", "temperature": 0.1}
+    assert parsed(rows["0.1"]["command"]) == ("mnist", asked)
+    assert parsed(rows["flip"]["command"])[1]["seed"] == 1, "the seed that there is"
     assert rows["0.1"]["difference (points)"] == "2.50 ± 0.71"
     fine = table(shown, "table-evidence-labels-mnist")[3]["command"]
-    assert "methods: [fine-tuned]" in fine
-    assert "{profile: again, run: mnist-labels, simclr_run: evidence/mnist-seed0" in fine, "a part is no whole"
+    part = {"recipe": "mnist-part", "run": "again", "simclr_run": "evidence/mnist-seed0", "methods": ["fine-tuned"]}
+    assert parsed(fine) == ("evidence", part), "a part is no whole: it has a folder of its own"
 
 
 def test_a_record_of_no_known_run_has_no_command(write):
     (record,) = write(simclr("mine", 0, 0.9))
-    assert evidence.command(record) == report.NONE
+    assert evidence.command(record) == report_page.NONE
     (record,) = write(simclr("mine", 0, 0.9, profile="nowhere"))
-    assert evidence.command(record) == report.NONE
+    assert evidence.command(record) == report_page.NONE
 
 
 def test_verdicts(everything, shown):

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from lib import flops
 from lib.loss import nt_xent_loss
 from lib.models import Classifier, SimCLR
-from lib.settings import Settings, crop_side
+from lib.training import flops
+from lib.training.settings import Settings, crop_side
 
 SHAPE = (1, 28, 28)
 

@@ -12,8 +12,9 @@ from matplotlib import font_manager
 from playwright.sync_api import sync_playwright
 from pypdf import PdfReader
 
-from lib import export, pdf, plots, style, values, words
-from lib.records import ROOT, load
+from lib.files import ROOT
+from lib.report import export, pdf, plots, style, values, words
+from lib.runs.records import load
 
 PUBLISHED = ROOT / "figures/records"
 STUDENT = {"student": "李华", "number": 2021, "date": "2026-11-24"}

@@ -13,9 +13,10 @@ import pytest
 import torch
 import yaml
 
-from lib import profiles
-from lib.records import ROOT
-from lib.settings import crop_side
+from lib import files
+from lib.files import ROOT
+from lib.runs import profiles
+from lib.training.settings import crop_side
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
@@ -110,21 +111,18 @@ def test_one_list_of_dependencies():
             assert line.startswith("#") or re.match(r"[a-z0-9-]+[<>=.,0-9]+ +# \S", line), f"{line}: range and reason"
 
 
-def test_nothing_imports_against_the_flow():
-    """data → augment → models/loss ← train → evaluate → records → plots → report"""
-    order = ["samples", "data", "drawing", "colour", "geometry", "augment", "loss", "weights", "models", "settings"]
-    order += ["profiles", "flops", "distributed", "checkpoint", "train", "words", "parameters"]
-    order += ["records", "representation", "evaluate", "efficiency", "cluster", "style", "plots", "values"]
-    order += ["evidence_plots", "report", "sections", "findings", "evidence", "verdicts"]
-    order += ["appendix", "export", "pdf"]
-    assert {p.stem for p in (ROOT / "lib").glob("*.py")} == {*order, "__init__"}
-    for place, module in enumerate(order):
-        imported = re.findall(
-            r"^from lib\.(\w+) import|^from lib import ([\w, ]+)", (ROOT / f"lib/{module}.py").read_text(), re.M
-        )
-        for one, several in imported:
-            for name in [one] if one else several.split(", "):
-                assert order.index(name) < place, f"{module} imports {name}"
+def test_imports_run_one_way_and_in_no_circle():
+    """The contracts stand in pyproject.toml."""
+    run = command("lint-imports", "--no-cache")
+    assert run.returncode == 0, run.stdout
+
+
+def test_what_counts_as_method_is_said_once_as_folders():
+    wings = {path.name for path in (ROOT / "lib").iterdir() if path.is_dir() and (path / "__init__.py").exists()}
+    said = {part for part in files.METHOD if not part.endswith(".py")}
+    assert wings - said == {"report"}, "a new folder is method, or is told"
+    assert not [path for path in files.sources(*files.METHOD) if "report" in path.parts]
+    assert {"loss.py", "loop.py", "views.py"} <= {path.name for path in files.sources(*files.TRAINED_BY)}
 
 
 def test_the_page_on_evidence_is_that_of_the_records():
@@ -163,7 +161,7 @@ def test_the_readmes_word_on_the_evidence_is_that_of_the_records():
 
 
 def test_the_readmes_results_are_those_of_the_records():
-    run = command(sys.executable, "-m", "lib.report", str(ROOT / "figures/records"))
+    run = command(sys.executable, "-m", "lib.report.page", str(ROOT / "figures/records"))
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() in (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -194,7 +192,7 @@ def test_the_docs_cost_of_the_labs_runs_is_the_benchmarks():
 def test_the_views_take_a_tenth_of_the_pretraining_at_most():
     """Over the epochs of `improved`, by the size of their views; at 16×16 alone it is a little more."""
     sides = json.loads((ROOT / "bench/results/cifar_step.json").read_text())["sides"]
-    asked = yaml.safe_load((ROOT / "notebooks/profiles/improved.yaml").read_text())["runs"]["cifar10"]["parameters"]
+    asked = profiles.find("improved", "cifar10").resolved
     epochs = [str(crop_side(epoch, asked["small_crops"]) or 32) for epoch in range(1, asked["epochs"] + 1)]
     views, steps = (sum(statistics.median(sides[side][key]) for side in epochs) for key in ("views", "step"))
     assert views / steps <= 0.1

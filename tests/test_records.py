@@ -6,12 +6,14 @@ from importlib.metadata import version
 import pytest
 import torch
 
-from lib import records
-from lib.parameters import ComparisonParameters
-from lib.records import RecordError, Run
-from lib.train import History
+from lib.files import ROOT
+from lib.runs import records
+from lib.runs.parameters import ComparisonParameters
+from lib.runs.records import RecordError, Run
+from lib.training.loop import History
 
-ASKED = {"profile": "p", "run": "r", "seed": 3, "simclr_run": "x", "clusters": 10, "components": 5, "restarts": 1}
+ASKED = {"recipe": "original", "profile": "p", "run": "r", "seed": 3, "simclr_run": "x",
+         "clusters": 10, "components": 5, "restarts": 1}  # fmt: skip
 
 
 @pytest.fixture
@@ -75,7 +77,7 @@ def test_a_run_that_is_not_there(tmp_path):
 
 
 def test_published_records_are_whole():
-    published = records.load_all(records.ROOT / "figures" / "records")
+    published = records.load_all(ROOT / "figures" / "records")
     for record in published:
         dataset = record["dataset"]
         assert dataset["genuine"] or (dataset["name"], dataset["source"]) == ("cifar10", "JPEG copy"), record["name"]

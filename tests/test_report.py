@@ -11,11 +11,13 @@ from bs4 import BeautifulSoup
 from matplotlib.figure import Figure
 from nbformat import v4 as nbf
 
-from lib import export, report, style, values, words
-from lib.parameters import ParameterError, ReportParameters
-from lib.records import ROOT
-from lib.report import Report
-from lib.values import Source, Value
+from lib.files import ROOT
+from lib.report import export, style, values, words
+from lib.report import page as report_page
+from lib.report.page import Report
+from lib.report.parameters import ReportParameters
+from lib.report.values import Source, Value
+from lib.runs.parameters import ParameterError
 
 LANGUAGE = {"locale": "en_GB", "html": "en", "script": "latin"}
 NUMBER = Value(0.981, (Source("run/record.json", ".results.test_accuracy", 0.981),))
@@ -25,7 +27,7 @@ NUMBER = Value(0.981, (Source("run/record.json", ".results.test_accuracy", 0.981
 def pieces(monkeypatch):
     """What a report shows, parsed; its texts are a few of the test's own."""
     shown = []
-    monkeypatch.setattr(report, "display", lambda piece: shown.append(BeautifulSoup(piece.data, "html.parser")))
+    monkeypatch.setattr(report_page, "display", lambda piece: shown.append(BeautifulSoup(piece.data, "html.parser")))
     return shown
 
 
@@ -192,7 +194,7 @@ def test_a_report_that_must_not_be_handed_in_is_not_written(tmp_path, text, comp
 
 def test_make_report_stops_there_with_the_reason(tmp_path):
     path = notebook(tmp_path, nbf.new_markdown_cell("We reach 97.3 % at once."))
-    words_ = [sys.executable, "-m", "lib.export", str(path), str(tmp_path / "r.html")]
+    words_ = [sys.executable, "-m", "lib.report.export", str(path), str(tmp_path / "r.html")]
     run = subprocess.run(words_, cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 1
     assert run.stderr.startswith("numbers that are from no record: 97.3")
@@ -223,8 +225,9 @@ def test_a_section_of_ones_own_as_the_readme_has_it(tmp_path, monkeypatch):
         source = (words.TEXTS / f"{language}.yaml").read_text(encoding="utf-8")
         (folder / f"{language}.yaml").write_text(f"{source}\n{more}\n", encoding="utf-8")
     node = nbf.reads((ROOT / "notebooks/report.ipynb").read_text(encoding="utf-8"))
-    node.cells[1].source = f"from lib import words\nwords.TEXTS = __import__('pathlib').Path({str(folder)!r})\n" + (
-        node.cells[1].source
+    node.cells[1].source = (
+        f"from lib.report import words\nwords.TEXTS = __import__('pathlib').Path({str(folder)!r})\n"
+        + (node.cells[1].source)
     )
     node.cells.insert(-1, nbf.new_code_cell(cell))
     path = tmp_path / "own.ipynb"

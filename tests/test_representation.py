@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lib.representation import alignment, similarities, uniformity
+from lib.evaluation.representation import alignment, similarities, uniformity
 
 CORNERS = torch.tensor([[3.0, 0.0], [0.0, 2.0], [-1.0, 0.0], [0.0, -5.0]])  # lengths must not matter
 

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 
-from lib import appendix, findings, plots, report, sections, values, words
-from lib.parameters import RunParameters, SimCLRParameters
-from lib.records import ROOT, load
-from lib.report import Report
+from lib.files import ROOT
+from lib.report import appendix, findings, plots, sections, values, words
+from lib.report import page as report_page
+from lib.report.page import Report
+from lib.runs.parameters import RunParameters, SimCLRParameters
+from lib.runs.records import load
 
 MNIST = ROOT / "figures/records/improved"
 CLAIMS = values.load_yaml(ROOT / "notebooks/claims.yaml")
@@ -55,7 +57,7 @@ def both(tmp_path):
 def shown(monkeypatch):
     """What a report shows, parsed."""
     pieces = []
-    monkeypatch.setattr(report, "display", lambda piece: pieces.append(BeautifulSoup(piece.data, "html.parser")))
+    monkeypatch.setattr(report_page, "display", lambda piece: pieces.append(BeautifulSoup(piece.data, "html.parser")))
     return pieces
 
 

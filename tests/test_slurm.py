@@ -7,8 +7,8 @@ from pathlib import Path
 
 from test_project import command
 
-from lib import profiles
-from lib.records import ROOT
+from lib.files import ROOT
+from lib.runs import profiles
 
 RUNS = {str(run): run for run in profiles.load("original")}
 PROFILE = ("--workflow-profile", str(ROOT / "profiles" / "slurm"))

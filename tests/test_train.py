@@ -12,13 +12,17 @@ from dataclasses import replace
 import pytest
 import torch
 
-from lib import train
 from lib.augment import Views
-from lib.checkpoint import save_beside
-from lib.evaluate import knn_probe
+from lib.evaluation.neighbours import knn_probe
 from lib.models import Classifier, SimCLR, freeze_encoder
-from lib.settings import compile_for
-from lib.train import Settings, TrainingDiverged, pretrain, train_classifier
+from lib.training import loop, pretraining
+from lib.training import settings as settings_module
+from lib.training.checkpoint import save_beside
+from lib.training.classifier import compute_features, train_classifier
+from lib.training.device import compile_for
+from lib.training.loop import TrainingDiverged
+from lib.training.pretraining import pretrain
+from lib.training.settings import Settings
 
 VIEWS, COLOUR = Views("original_mnist"), Views("simclr_cifar10")
 SHORT = Settings(3, 64, "adamw", 1e-3, 1e-4, "one_cycle", seed=5)
@@ -44,14 +48,14 @@ class CutOff(Exception):
 
 def cut_after(epochs: int, monkeypatch) -> None:
     """Let saving a checkpoint be the last thing that happens after so many epochs."""
-    save = train.TrainingState.save
+    save = loop.TrainingState.save
 
     def save_and_fail(self, path, history):
         save(self, path, history)
         if len(history) == epochs:
             raise CutOff
 
-    monkeypatch.setattr(train.TrainingState, "save", save_and_fail)
+    monkeypatch.setattr(loop.TrainingState, "save", save_and_fail)
 
 
 def test_pretraining_learns(digits):
@@ -67,8 +71,8 @@ PRECISIONS = pytest.mark.parametrize("precision", ["float32", "bfloat16"])  # th
 
 
 @PRECISIONS
-@pytest.mark.parametrize("schedule", train.SCHEDULES)
-@pytest.mark.parametrize("optimizer", train.OPTIMIZERS)
+@pytest.mark.parametrize("schedule", settings_module.SCHEDULES)
+@pytest.mark.parametrize("optimizer", settings_module.OPTIMIZERS)
 def test_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(
     optimizer, schedule, precision, images, tmp_path, monkeypatch
 ):
@@ -129,7 +133,7 @@ def test_a_network_is_compiled_where_it_pays(device, triton, expected, monkeypat
 def test_a_compiled_network_learns_the_same_and_keeps_its_names(images, monkeypatch):
     plain = fresh()
     pretrain(plain, images, VIEWS, SHORT)
-    monkeypatch.setattr(train, "compile_for", lambda device, model: model.compile(backend="aot_eager"))
+    monkeypatch.setattr(pretraining, "compile_for", lambda device, model: model.compile(backend="aot_eager"))
     compiled = fresh()
     pretrain(compiled, images, VIEWS, SHORT)
     assert list(compiled.state_dict()) == list(plain.state_dict())
@@ -139,13 +143,13 @@ def test_a_compiled_network_learns_the_same_and_keeps_its_names(images, monkeypa
 
 def test_the_time_left_is_said_once_if_it_is_long(monkeypatch):
     clock = iter(float(second) for second in range(0, 1000, 2))
-    monkeypatch.setattr(train.time, "perf_counter", lambda: next(clock) * 5)
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: next(clock) * 5)
     said = []
-    pace = train.Pace(200, "pretraining", said.append)
+    pace = loop.Pace(200, "pretraining", said.append)
     for _ in range(50):
         pace.step()
     assert said == ["pretraining: about 3 minutes left at this pace (1.00 s a step)"]
-    pace = train.Pace(20, "pretraining", said.append)
+    pace = loop.Pace(20, "pretraining", said.append)
     for _ in range(20):
         pace.step()
     assert len(said) == 1, "seconds are not worth a line"
@@ -175,10 +179,11 @@ def test_killed_run_resumes_to_the_same_weights(images, tmp_path):
         textwrap.dedent("""
             import sys, torch
             from lib.augment import Views
-            from lib.data import _SAMPLES
+            from lib.data.samples import SAMPLES
             from lib.models import SimCLR
-            from lib.train import Settings, pretrain
-            images = _SAMPLES["mnist"]().train_images[:160]
+            from lib.training.settings import Settings
+            from lib.training.pretraining import pretrain
+            images = SAMPLES["mnist"]().train_images[:160]
             torch.manual_seed(5)
             model = SimCLR("small_cnn")
             history = pretrain(model, images, Views("original_mnist"), Settings(8, 64, seed=5), checkpoint=sys.argv[1])
@@ -219,7 +224,7 @@ def test_interrupt_leaves_a_usable_model_and_history(images, monkeypatch):
             raise KeyboardInterrupt
         return projections.square().mean()
 
-    monkeypatch.setattr(train, "nt_xent_loss", interrupt_later)
+    monkeypatch.setattr(pretraining, "nt_xent_loss", interrupt_later)
     model = fresh()
     with pytest.warns(UserWarning, match="after 1 of 3 epochs"):
         history = pretrain(model, images, VIEWS, SHORT)
@@ -229,8 +234,10 @@ def test_interrupt_leaves_a_usable_model_and_history(images, monkeypatch):
 
 
 def test_divergence_names_epoch_and_step_and_keeps_the_checkpoint(images, tmp_path, monkeypatch):
-    real, calls = train.nt_xent_loss, iter(range(100))
-    monkeypatch.setattr(train, "nt_xent_loss", lambda z, t: real(z, t) * (float("nan") if next(calls) == 4 else 1))
+    real, calls = pretraining.nt_xent_loss, iter(range(100))
+    monkeypatch.setattr(
+        pretraining, "nt_xent_loss", lambda z, t: real(z, t) * (float("nan") if next(calls) == 4 else 1)
+    )
     with pytest.raises(TrainingDiverged, match=r"epoch 2, step 2.*learning rate"):
         pretrain(fresh(), images, VIEWS, SHORT, checkpoint=tmp_path / "c")
     assert len(torch.load(tmp_path / "c")["history"]) == 1
@@ -245,7 +252,7 @@ def test_an_absurd_learning_rate_is_stopped_before_a_checkpoint_holds_it(images,
 
 @pytest.mark.parametrize("epochs", range(1, 12))
 def test_one_cycle_takes_any_number_of_steps(images, epochs):
-    state = train._start(fresh(), images, Settings(epochs, 160, schedule="one_cycle"), {})
+    state = loop._start(fresh(), images, Settings(epochs, 160, schedule="one_cycle"), {})
     for _ in range(epochs):
         state.optimizer.step()
         state.schedule.step()
@@ -273,7 +280,7 @@ def test_a_frozen_encoder_is_not_pretrained(images):
 
 
 def test_one_cycle_ends_with_the_last_batch(images):
-    state = train._start(fresh(), images, SHORT, {})
+    state = loop._start(fresh(), images, SHORT, {})
     steps = 3 * 3
     rates = []
     for _ in range(steps):
@@ -336,7 +343,7 @@ def test_computing_features_leaves_every_module_in_the_mode_it_was_in(images, mo
     encoder = SimCLR("resnet18", (8,), (1, 28, 28)).train(mode).encoder
     reader = Classifier(encoder, (1, 28, 28))
     state = {k: v.clone() for k, v in encoder.state_dict().items()}
-    train.compute_features(reader, images[:20], VIEWS.plain)
+    compute_features(reader, images[:20], VIEWS.plain)
     assert reader.training
     assert {module.training for module in encoder.modules()} == {mode}
     assert all(torch.equal(v, state[k]) for k, v in encoder.state_dict().items())

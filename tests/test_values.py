@@ -5,9 +5,10 @@ import math
 
 import pytest
 
-from lib import values
-from lib.records import ROOT, RecordError
-from lib.values import Source, Value
+from lib.files import ROOT
+from lib.report import values
+from lib.report.values import Source, Value
+from lib.runs.records import RecordError
 
 RECORDS = ROOT / "figures/records/improved"
 

@@ -8,7 +8,7 @@ import yaml
 from bs4 import BeautifulSoup
 from jinja2 import meta
 
-from lib import export, words
+from lib.report import export, words
 
 ENGLISH = words.load("en")
 FORMULA = re.compile(r"\$\$?[^$]+\$\$?")

@@ -1,0 +1,1 @@
+"""How good it is: accuracy, neighbours, what labels are worth, how the features lie, clusterings."""

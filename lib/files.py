@@ -1,0 +1,38 @@
+"""Where the kit lies, which of its files a measured figure depends on, and how a file is written whole."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+LIB = ROOT / "lib"
+#: What a training depends on: after an edit here a checkpoint is of another training.
+TRAINED_BY = ("loss.py", "models.py", "weights.py", "augment", "data", "training")
+#: What a record depends on: after an edit here its run is made again. An edit in ``report`` changes no figure.
+METHOD = (*TRAINED_BY, "evaluation", "runs")
+
+
+def sources(*parts: str) -> list[Path]:
+    """The Python files of these parts of ``lib/``, files or folders, in order."""
+    return [
+        path
+        for part in parts
+        for path in ([LIB / part] if part.endswith(".py") else sorted((LIB / part).rglob("*.py")))
+    ]
+
+
+@contextmanager
+def written_whole(path: str | Path) -> Iterator[Path]:
+    """Where to write a file so that no reader meets half of it: beside its place, and renamed when it is done.
+
+    The folder is made if need be. After an error the old file is still there, and nothing is left beside it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

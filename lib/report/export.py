@@ -1,0 +1,162 @@
+"""An executed report notebook to one self-contained HTML file, checked before it is written.
+
+It loads nothing from elsewhere, each number in it is a link to the record it comes from, and each
+link inside it lands; else there is no report.
+"""
+
+import html
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from bs4 import BeautifulSoup, Tag
+from bs4.element import PreformattedString
+from jinja2 import pass_context
+from latex2mathml.converter import convert
+from nbconvert import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from traitlets.config import Config
+
+from lib.files import ROOT, written_whole
+from lib.report import words
+
+NOTEBOOKS = ROOT / "notebooks"
+# A number by itself. Digits that belong to a name (CIFAR-10, resnet18, NT-Xent) are none.
+NUMBER = re.compile(r"(?<![A-Za-z_\d])(?<![A-Za-z]-)\d[\d.,]*")
+# Where a number needs no record: formulas, literature, the kit's own counting, the student's data, code.
+STRUCTURE = "math, cite, nav, .section, .label, .reference, .cover table, .sources, .code, pre, script, style"
+
+
+class ReportError(RuntimeError):
+    """A report that must not be handed in."""
+
+
+class _Renderer(IPythonRenderer):
+    """Formulas as MathML, which browsers set themselves: no script, no font from elsewhere."""
+
+    def block_math(self, body: str) -> str:
+        # a long formula scrolls on a narrow screen, by keyboard too
+        return convert(body.strip(), display="block").replace("<math ", '<math tabindex="0" ', 1)
+
+    def inline_math(self, body: str) -> str:
+        return convert(body.strip())
+
+
+class ReportExporter(HTMLExporter):
+    """nbconvert's HTML exporter with the kit's template, MathML and a table of contents."""
+
+    def __init__(self, **options: Any):
+        template = Config({"TemplateExporter": {"extra_template_basedirs": [str(NOTEBOOKS)]}})
+        super().__init__(config=template, template_name="template", **options)
+
+    @pass_context
+    def markdown2html(self, context: Any, source: str) -> str:
+        """Override of nbconvert's filter, for the renderer alone."""
+        return MarkdownWithMath(renderer=_Renderer(escape=False, anchor_link_text="")).render(source)
+
+    def from_notebook_node(self, nb, resources=None, **options: Any):
+        """HTML with the contents, the language and the numbers of references filled in."""
+        body, resources = super().from_notebook_node(nb, resources, **options)
+        soup = BeautifulSoup(body, "html.parser")
+        cover = soup.find("header", class_="cover")
+        say = words.load(cover["data-language"] if cover else "en")
+        soup.html["lang"] = say.html
+        for summary in soup.select("details.code > summary"):
+            summary.string = say("label.code")
+        for block in soup.find_all("pre"):
+            block["tabindex"] = "0"
+        soup.find("a", class_="skip").string = say("label.skip")
+        if cover:
+            names = [cover.h1.get_text(), *(c.get_text() for c in cover.select("tr:first-child td"))]
+            soup.title.string = " · ".join(name for name in names if name != "–")  # the PDF's running head
+            # the cover comes before the contents, on screen and on paper
+            soup.find(id="contents").insert_before(cover.extract())
+        _contents(soup, say)
+        _references(soup)
+        return str(soup), resources
+
+
+def _contents(soup: BeautifulSoup, say: words.Words) -> None:
+    """Fill ``<nav id="contents">`` from the headings, the third level inside the second."""
+    chapters: list[tuple[str, list[str]]] = []
+    for heading in soup.main.find_all(["h2", "h3"]):
+        for anchor in heading.find_all("a", class_="anchor-link"):
+            anchor.decompose()
+        name = " ".join(heading.get_text().split())
+        link = f'<a href="#{heading["id"]}">{html.escape(name)}</a>'
+        if heading.name == "h2" or not chapters:
+            chapters.append((link, []))
+        else:
+            chapters[-1][1].append(f"<li>{link}</li>")
+    items = ""
+    for link, below in chapters:
+        items += f"<li>{link}<ol>{''.join(below)}</ol></li>" if below else f"<li>{link}</li>"
+    title = f'<h2 id="contents-title">{say("label.contents")}</h2>'
+    soup.find(id="contents").append(BeautifulSoup(f"{title}<ol>{items}</ol>", "html.parser"))
+
+
+def _references(soup: BeautifulSoup) -> None:
+    """Give links without text, ``[](#figure-views)``, the label of what they lead to."""
+    for link in soup.main.find_all("a", href=re.compile("^#(figure|table)-")):
+        if link.get_text().strip():
+            continue
+        target = soup.find(id=link["href"][1:])
+        if target is None:
+            raise ReportError(f"the text refers to {link['href']}, which the report does not show.")
+        link.string = target.find(class_="label").get_text().strip(" .。　")
+        link["class"] = "reference"
+
+
+def unsourced(soup: Tag) -> list[str]:
+    """Numbers in a page that are from no record, each with the text around it."""
+    allowed = {id(tag) for tag in soup.select(f"{STRUCTURE}, a.sourced")}
+    found = []
+    for text in soup.find_all(string=NUMBER):
+        if isinstance(text, PreformattedString) or any(id(parent) in allowed for parent in text.parents):
+            continue
+        around = " ".join(text.parent.get_text().split())
+        found.append(f"{NUMBER.search(text)[0]} in “{around[:100]}”")
+    return found
+
+
+def check(soup: BeautifulSoup) -> None:
+    """Refuse a page that loads from elsewhere, holds a number without a record or a link that leads nowhere.
+
+    Raises:
+        ReportError: with what was found.
+    """
+    for tag in [t for t in soup.find_all(src=True) if not t["src"].startswith("data:")]:
+        raise ReportError(f"the report would load {tag['src']} from elsewhere.")
+    for tag in soup.find_all("link", rel="stylesheet"):
+        raise ReportError(f"the report would load {tag['href']} from elsewhere.")
+    places = {tag["id"] for tag in soup.find_all(id=True)}
+    for link in soup.find_all("a", href=re.compile("^#")):
+        if link["href"][1:] not in places:
+            raise ReportError(f"the link {link['href']} of “{link.get_text()}” leads nowhere.")
+    if numbers := unsourced(soup.body):
+        raise ReportError(
+            f"numbers that are from no record: {'; '.join(numbers)}. Take them from one (lib.report.values) and "
+            "give them to the text; literature goes into <cite>, formulas between $."
+        )
+
+
+def export(notebook: str | Path, target: str | Path) -> None:
+    """An executed report notebook as one HTML file, written beside its place and renamed.
+
+    Raises:
+        ReportError: it must not be handed in; see ``check``.
+    """
+    node = nbformat.read(notebook, as_version=4)
+    body, _ = ReportExporter().from_notebook_node(node)
+    check(BeautifulSoup(body, "html.parser"))
+    with written_whole(target) as part:
+        part.write_text(body, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    try:
+        export(*sys.argv[1:3])
+    except ReportError as error:
+        sys.exit(str(error))

@@ -1,0 +1,245 @@
+"""What a report is made of: numbered headings, figures and tables, text from ``words``, numbers with a source.
+
+A notebook calls these one after the other; ``lib.report.export`` makes the page of what they showed.
+"""
+
+import base64
+import io
+import re
+import sys
+from collections.abc import Sequence
+from itertools import groupby, zip_longest
+from pathlib import Path
+from typing import Any
+
+from IPython.display import HTML, Markdown, display
+from markupsafe import Markup, escape
+from matplotlib.figure import Figure
+
+from lib.files import ROOT
+from lib.report import style, values, words
+from lib.report.values import Value
+
+DIAGRAMS = ROOT / "figures" / "diagrams"
+NONE = "–"
+
+
+class Report:
+    """Shows the pieces of a report in one language, and remembers where its numbers come from.
+
+    ``{{ name }}`` in a text takes what its call gives as ``name``: a number from ``number``,
+    ``percent``, ``count`` or ``value``, each a link to its row in ``sources_table``.
+    """
+
+    def __init__(self, language: str):
+        self.words = words.load(language)
+        self.figure_words = style.drawable(self.words)
+        self.figures = self.tables = 0
+        self.levels, self.lettered = [0, 0, 0], False
+        self.rows: dict[tuple[tuple[str, str], ...], list[values.Source]] = {}
+
+    # Numbers
+
+    def _sourced(self, shown: str, given: Sequence[Value], kind: str = "sourced") -> Markup:
+        sources = list(values.derive(lambda *_: None, *given).sources)
+        place = tuple((source.file, source.key) for source in sources)
+        self.rows.setdefault(place, sources)
+        row = list(self.rows).index(place) + 1
+        return Markup('<a class="{}" href="#source-{}">{}</a>').format(kind, row, shown)
+
+    def number(self, given: Value | Sequence[Value], scale: float = 1, digits: int = 2, unit: str = "") -> Markup:
+        """One number, or the mean ± deviation of one for each seed; see ``values.mean`` for the digits."""
+        given = [given] if isinstance(given, Value) else given
+        return self._sourced(values.mean([v.content for v in given], scale, digits, unit), given)
+
+    def percent(self, given: Value | Sequence[Value], digits: int = 2) -> Markup:
+        """Shares in [0, 1] in percent."""
+        return self.number(given, 100, digits, "%")
+
+    def count(self, given: Value) -> Markup:
+        """A whole number, with thousands separators."""
+        return self.number(given, digits=0)
+
+    def value(self, given: Value, prefix: str = "") -> Markup:
+        """A setting or a name as it stands in its record, or the word for it under ``prefix``."""
+        content = given.content
+        if isinstance(content, list):
+            return Markup(", ").join(self.value(item, prefix) for item in given) if content else Markup(NONE)
+        if content is None or content == "":
+            return Markup(NONE)
+        if isinstance(content, bool):
+            return self.words("label.with" if content else "label.without")
+        if isinstance(content, int):
+            return self.count(given)
+        shown = self.words.or_as_is(prefix, content)
+        return self._sourced(shown, [given], "sourced name") if re.search(r"\d", shown) else escape(shown)
+
+    def time(self, given: Value) -> Markup:
+        """A moment, to the minute, in the time zone it was recorded in."""
+        return self._sourced(given.content.replace("T", " ")[:16], [given])
+
+    # Pieces
+
+    def section(self, key: str, level: int = 2, anchor: str = "", appendix: bool = False, **given: Any) -> None:
+        """A numbered heading with the text ``<key>.heading``.
+
+        ``anchor`` is for a key that comes twice; with ``appendix``, chapters are lettered from here on.
+        """
+        if appendix and not self.lettered:
+            self.lettered, self.levels = True, [0, 0, 0]
+        self.levels[level - 2] += 1
+        self.levels[level - 1 :] = [0] * len(self.levels[level - 1 :])
+        chapter, *below = self.levels[: level - 1]
+        number = ".".join(map(str, [chr(64 + chapter) if self.lettered else chapter, *below]))
+        heading = self.words(f"{key}.heading", **given)
+        anchor = anchor or key.replace(".", "-")
+        display(HTML(f'<h{level} id="{anchor}"><span class="section">{number}</span> {heading}</h{level}>'))
+
+    def text(self, key: str, **given: Any) -> None:
+        """The markdown under a key. ``[](#figure-name)`` in it becomes a link that says “Figure” and its number."""
+        display(Markdown(str(self.words(key, **given))))
+
+    def points(self, points: Sequence[str]) -> None:
+        """A list of points, each a text already."""
+        display(Markdown("\n".join(f"- {' '.join(point.split())}" for point in points)))
+
+    def figure(self, figure: Figure, key: str, anchor: str = "", **given: Any) -> None:
+        """Show a figure as SVG (sharp at any size) with the caption ``<key>.caption``, its alternative text too."""
+        svg = io.StringIO()
+        figure.savefig(svg, format="svg", dpi=220, metadata={"Date": None})  # dpi: of what is drawn as pixels
+        width, height = (round(inches * 96) for inches in figure.get_size_inches())
+        anchor = anchor or key.split(".")[-1]
+        display(HTML(self._figure(svg.getvalue(), width, height, key, anchor, "plot", given)))
+
+    def diagrams(self, *names: str, **given: Any) -> None:
+        """The drawn figures of these names side by side, each text ``diagrams.<name>.text`` before them.
+
+        A diagram that is not there is left out, and its text with it.
+        """
+        paths = {name: DIAGRAMS / f"{name}.{self.words.language}.svg" for name in names}
+        paths = {name: path for name, path in paths.items() if path.exists()}
+        if not paths:
+            return
+        display(Markdown(self.words.join([self.words(f"diagrams.{name}.text", **given) for name in paths])))
+        pieces = ""
+        for name, path in paths.items():
+            svg = path.read_text(encoding="utf-8")
+            box = re.search(r'viewBox="[\d.-]+[ ,]+[\d.-]+[ ,]+([\d.]+)[ ,]+([\d.]+)"', svg)
+            width, height = (round(float(side)) for side in box.groups())
+            pieces += self._figure(svg, width, height, f"diagrams.{name}", name, "diagram", given)
+        display(HTML(f'<div class="side-by-side">{pieces}</div>'))
+
+    def _figure(self, svg: str, width: int, height: int, key: str, anchor: str, kind: str, given: dict) -> str:
+        self.figures += 1
+        content = base64.b64encode(svg.encode()).decode()
+        caption = self.words(f"{key}.caption", **given)
+        label = self.words("label.figure", number=self.figures)
+        anchor = f"figure-{anchor}"
+        return (  # on a narrow screen a plot keeps a size that can be read, and scrolls
+            f'<figure id="{anchor}" class="{kind}">'
+            f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{anchor}-caption">'
+            f'<img src="data:image/svg+xml;base64,{content}"'
+            f' width="{width}" height="{height}" alt="{escape(caption.striptags())}"></div>'
+            f'<figcaption id="{anchor}-caption"><strong class="label">{label}</strong> {caption}</figcaption></figure>'
+        )
+
+    def table(
+        self, rows: Sequence[dict[str, Any]], key: str, anchor: str = "", below: Sequence[Any] = (), **given: Any
+    ) -> None:
+        """Show rows, dicts from a column's heading to its cell; columns of numbers are set right.
+
+        ``below``: a line for each row, such as the command that makes it again, shown under it over all columns.
+        """
+        self.tables += 1
+        anchor = f"table-{anchor or key.split('.')[-1]}"
+        label = self.words("label.table", number=self.tables)
+        caption = f'<strong class="label">{label}</strong> {self.words(f"{key}.caption", **given)}'
+        numeric = [all(_starts_with_digit(row[column]) for row in rows) for column in rows[0]]
+        head = "".join(_cell("th", name, n, ' scope="col"') for name, n in zip(rows[0], numeric, strict=True))
+        body = ""
+        for row, line in zip_longest(rows, below):
+            first, *others = row.values()
+            body += "<tr>" + _cell("th", first, numeric[0], ' scope="row"')
+            body += "".join(_cell("td", cell, n) for cell, n in zip(others, numeric[1:], strict=True)) + "</tr>"
+            if line:
+                body += f'<tr class="below"><td colspan="{len(row)}">{escape(line)}</td></tr>'
+        # the caption stays while the table scrolls, so it is no <caption>
+        display(
+            HTML(
+                f'<figure id="{anchor}" class="table"><figcaption id="{anchor}-caption">{caption}</figcaption>'
+                f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{anchor}-caption">'
+                f'<table aria-labelledby="{anchor}-caption"><thead><tr>{head}</tr></thead>'
+                f"<tbody>{body}</tbody></table></div></figure>"
+            )
+        )
+
+    def cover(self, heading: str, subtitle: str, fields: dict[str, str], notes: Sequence[tuple[str, str]]) -> None:
+        """The first page: title, the student's data, notes on the images, each with ``warn`` or nothing."""
+        rows = "".join(
+            f'<tr><th scope="row">{self.words(f"cover.{name}")}</th><td>{escape(text) or NONE}</td></tr>'
+            for name, text in fields.items()
+        )
+        if self.figure_words is not self.words:
+            notes = [*notes, (f"{self.figure_words('label.no_font')} {self.words('label.no_font')}", "warn")]
+        below = "".join(f'<p class="data {kind}">{note}</p>' for note, kind in notes)
+        head = f"<h1>{heading}</h1><p>{subtitle}</p>"
+        language = f'lang="{self.words.html}" data-language="{self.words.language}"'
+        display(HTML(f'<header class="cover" {language}>{head}<table>{rows}</table>{below}</header>'))
+
+    def sources_table(self) -> None:
+        """Every number shown so far: the record it is from, the place in it, and what stands there."""
+        names = (self.words(f"sources.{name}") for name in ("row", "file", "key", "stored"))
+        heads = "".join(_cell("th", name, False, ' scope="col"') for name in names)
+        body = ""
+        for i, sources in enumerate(self.rows.values(), 1):
+            files = ", ".join(dict.fromkeys(str(escape(source.file)) for source in sources))
+            keys = ", ".join(dict.fromkeys(f"<code>{escape(source.key)}</code>" for source in sources))
+            stored = ", ".join(str(escape(source.stored)) for source in sources)
+            body += f'<tr id="source-{i}"><th scope="row">{i}</th><td>{files}</td><td>{keys}</td><td>{stored}</td></tr>'
+        display(
+            HTML(
+                '<div class="scroll sources" tabindex="0" role="region" aria-labelledby="appendix-sources">'
+                f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
+            )
+        )
+
+
+def _starts_with_digit(cell: Any) -> bool:
+    text = Markup(cell).striptags()
+    return text.lstrip("−")[:1].isdigit() or text in (NONE, "")
+
+
+def _cell(tag: str, content: Any, numeric: bool, more: str = "") -> str:
+    right = ' class="number"' if numeric else ""
+    return f"<{tag}{more}{right}>{escape(content)}</{tag}>"
+
+
+def results_table(records: Sequence[Value]) -> str:
+    """Accuracies and times of runs as a markdown table, a row for each profile, run and number of labels; no sweeps."""
+    lines = [
+        "| profile | run | labels | seeds | test accuracy | pretraining | classifier |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    shown = (r for r in records if "classifiers" in r["results"] and not values.in_sweep(r))
+    ordered = sorted(shown, key=lambda r: r["profile"].content)
+    for profile, group in groupby(ordered, key=lambda r: r["profile"].content):
+        for run, repeats in values.by_run(list(group)).items():
+            contents = [r.content for r in repeats]
+            for i, entry in enumerate(contents[0]["results"]["classifiers"]):
+                accuracy = values.percent([r["results"]["classifiers"][i]["test_accuracy"] for r in contents])
+                times = (
+                    values.mean([r["seconds"][k] for r in contents], digits=1, unit=" s")
+                    for k in ("pretraining", entry["history"])
+                )
+                cells = (f"`{profile}`", run, f"{entry['labels']:,}", str(len(repeats)), accuracy, *times)
+                lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """``python -m lib.report.page FOLDER`` prints the table of a folder's records that the README shows."""
+    print(results_table(values.load_all(Path(sys.argv[-1]))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""What the report notebook takes."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator
+
+from lib.report.words import LANGUAGES
+from lib.runs.parameters import Parameters
+
+Text = Annotated[str, BeforeValidator(str)]  # a student number or a date may come as what YAML makes of it
+
+
+class ReportParameters(Parameters):
+    """Language and cover data of the report, and where its records are."""
+
+    language: Literal[LANGUAGES]
+    runs: str
+    profile: str
+    student: Text
+    number: Text
+    programme: Text
+    course: Text
+    date: Text
+    teacher: Text

@@ -1,0 +1,199 @@
+"""The original lab's claims, one by one: how each was tested, what the records show, and the verdict.
+
+``notebooks/claims.yaml`` lists under ``statements`` what is claimed of a data set: a ``measure`` (a
+function of ``MEASURES``), a ``test`` (of ``TESTS``) with its ``limit``, and where the lab's figure
+stands (``reported``). A claim whose runs are not there is not judged; ``run`` then names the run of
+the profile ``original`` that would be needed, and its cost is counted, not guessed.
+"""
+
+import statistics
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lib.files import ROOT
+from lib.report import evidence
+from lib.report.evidence import Evidence, as_code, command
+from lib.report.findings import best
+from lib.report.page import NONE, Report
+from lib.report.sections import each
+from lib.report.values import Value, derive, deviation, load_yaml
+from lib.runs import profiles
+
+Found = tuple[list[Value], Value]  # what was measured, one for each seed, and the record it is from
+
+
+def _accuracy(seen: Evidence, claim: Value) -> Found | None:
+    """Test accuracy with so many labels."""
+    for i, entry in enumerate(seen.images.first["results"]["classifiers"]):
+        if entry["labels"].content == claim["labels"].content:
+            return each(seen.images.main, "results", "classifiers", i, "test_accuracy"), seen.images.first
+    return None
+
+
+def _more_labels(seen: Evidence, claim: Value) -> Found | None:
+    """Accuracy with the second number of labels less that with the first."""
+    if len(seen.images.first["results"]["classifiers"]) < 2:
+        return None
+    one, two = (each(seen.images.main, "results", "classifiers", i, "test_accuracy") for i in (0, 1))
+    gains = [derive(lambda a, b: b - a, *pair) for pair in zip(one, two, strict=True)]
+    return gains, seen.images.first
+
+
+def _control(seen: Evidence, claim: Value) -> Found | None:
+    """Accuracy with a setting at ``value`` less that at ``against``, all else equal."""
+    key = claim["setting"].content
+    runs = {seen.runs[run][0].content["parameters"][key]: run for run in seen.controls().get(key, ())}
+    one, two = (runs.get(claim[name].content) for name in ("value", "against"))
+    return (seen.difference(one, two), seen.runs[one][0]) if one and two else None
+
+
+def _training(seen: Evidence, claim: Value) -> str:
+    """The name that records give a claim's training: pretraining, or that of the first head."""
+    head = seen.images.first["results"]["classifiers"][0]["history"]
+    return head.content if claim["training"].content == "head" else "pretraining"
+
+
+def _loss_left(seen: Evidence, claim: Value) -> Found | None:
+    """Of the whole fall of a loss, the share that comes after an epoch."""
+    main, epoch = seen.images.main, claim["epoch"].content
+    histories = each(main, "history", _training(seen, claim))
+    if len(histories[0]) <= epoch:
+        return None
+    losses = [[history[i]["loss"] for i in (0, epoch - 1, len(history) - 1)] for history in histories]
+    return [derive(lambda first, then, last: (then - last) / (first - last), *three) for three in losses], main[0]
+
+
+def _seconds(seen: Evidence, claim: Value) -> Found | None:
+    """Time of pretraining or of the first head."""
+    return each(seen.images.main, "seconds", _training(seen, claim)), seen.images.first
+
+
+def _clusterings(seen: Evidence, of: Callable[[Value, Value], Value]) -> Found | None:
+    """``of`` the best clustering without SimCLR and SimCLR itself, in each comparison."""
+    if not seen.clusterings:
+        return None
+    results = each(seen.clusterings, "results")
+    return [of(best(list(r["clusterings"]), learnt=False), r["simclr"]) for r in results], seen.clusterings[0]
+
+
+MEASURES: dict[str, Callable[[Evidence, Value], Found | None]] = {
+    "accuracy": _accuracy,
+    "more_labels": _more_labels,
+    "control": _control,
+    "loss_left": _loss_left,
+    "seconds": _seconds,
+    "clustering": lambda seen, claim: _clusterings(seen, lambda raw, simclr: raw["majority"]),
+    "clustering_margin": lambda seen, claim: _clusterings(
+        seen, lambda raw, simclr: derive(lambda a, b: b - a, raw["majority"], simclr["test_accuracy"])
+    ),
+    "clustering_time": lambda seen, claim: _clusterings(
+        seen, lambda raw, simclr: derive(lambda a, b: b / a, raw["seconds"], simclr["seconds"])
+    ),
+    "not_run": lambda seen, claim: None,
+}
+#: Whether a claim holds: of the measured values, the lab's figure and the limit.
+TESTS: dict[str, Callable[[Sequence[float], float, float], bool]] = {
+    "near": lambda found, reported, limit: abs(statistics.mean(found) - reported) <= limit,
+    "factor": lambda found, reported, limit: 1 / limit <= statistics.mean(found) / reported <= limit,
+    "at_most": lambda found, reported, limit: statistics.mean(found) <= limit,
+    # by more than the spread over seeds: else it may be chance
+    "above": lambda found, reported, limit: statistics.mean(found) - limit > deviation(found),
+    "about": lambda found, reported, limit: abs(statistics.mean(found)) <= limit,
+}
+
+
+def whole(report: Report, gathered: Sequence[Evidence], claims: Value) -> None:
+    """The chapter: the claims, and for each data set what labels are worth, the controls, heads, what was learnt."""
+    if not gathered:
+        return
+    report.section("evidence")
+    report.text("evidence.text")
+    report.section("claims", 3)
+    verdicts(report, gathered, claims)
+    for found in gathered:
+        name, title = found.images.name, found.images.title
+        for key, part in (
+            ("labels", evidence.label_efficiency),
+            ("controls", evidence.controls),
+            ("heads", evidence.heads),
+            ("map", evidence.representation),
+        ):
+            report.section(f"evidence.{key}", 3, f"{key}-{name}", name=title)
+            part(report, found)
+
+
+# What a claim's text may say of it, beside its words.
+TOLD = ("limit", "epoch", "value", "against", "labels")
+
+
+def verdicts(report: Report, gathered: Sequence[Evidence], claims: Value) -> None:
+    """The table of claims, a row each, and how many of them hold."""
+    say, rows, commands = report.words, [], []
+    work = load_yaml(ROOT / "bench/results/original_cifar10.json")["runs"]
+    judged: dict[str, list[Value]] = {"reproduced": [], "not_reproduced": [], "not_run": [], "absent": []}
+    known = {seen.images.name: seen for seen in gathered if seen.images.comparable}
+    for name in ("mnist", "cifar10"):
+        for claim in claims[name]["statements"]:
+            key, unit = claim["id"].content, claim["unit"].content
+            found = MEASURES[claim["measure"].content](known[name], claim) if name in known else None
+            reported = _reported(claims[name], claim)
+            verdict = _verdict(claim, found, reported)
+            judged[verdict].append(claim["id"])
+            told = {k: report.number(v, 100 if k == "limit" and unit in ("percent", "points") else 1, _digits(v))
+                    for k, v in claim.items() if k in TOLD}  # fmt: skip
+            cost = _cost(report, claim, claims, work) if verdict == "not_run" else {}
+            rows.append({
+                say("table.claim"): say(f"claims.{key}.says", **told),
+                say("table.reported"): _shown(report, [reported], unit) if reported is not None else NONE,
+                say("table.how"): say(f"claims.{key}.how", **told),
+                say("table.found"): _shown(report, found[0], unit) if found else NONE,
+                say("table.seeds"): report.count(derive(lambda *all: len(all), *found[0])) if found else NONE,
+                say("table.verdict"): say(f"verdict.{verdict}", **cost),
+            })  # fmt: skip
+            commands.append(command(found[1]) if found else _original(claim) if "run" in claim else "")
+    counts = [say(f"verdict.count.{verdict}", count=report.count(derive(lambda *ids: len(ids), *ids)))
+              for verdict, ids in judged.items() if ids]  # fmt: skip
+    report.text("claims.text", counts=say.list(counts))
+    report.table(rows, "claims", below=commands)
+
+
+def _reported(said: Value, claim: Value) -> Value | None:
+    """The lab's own figure, where a claim is one."""
+    for step in claim.content.get("reported", []):
+        said = said[step]
+    return said if "reported" in claim else None
+
+
+def _verdict(claim: Value, found: Found | None, reported: Value | None) -> str:
+    if found is None:
+        return "not_run" if "run" in claim else "absent"
+    measured = [value.content for value in found[0]]
+    holds = TESTS[claim["test"].content](
+        measured, reported.content if reported is not None else 0.0, claim["limit"].content
+    )
+    return "reproduced" if holds else "not_reproduced"
+
+
+def _cost(report: Report, claim: Value, claims: Value, work: Value) -> dict[str, Any]:
+    """Minutes on a GPU as fast as the lab's, by the ``work`` counted for the claim's run: pretraining alone."""
+    lab = claims["cifar10"]["recipes"][0]["pretraining_seconds"]
+    flops = [work[run]["pretraining_flops"] for run in (claim["run"].content, "cifar10-resnet18")]
+    return {"minutes": report.number(derive(lambda a, b, seconds: a / b * seconds / 60, *flops, lab), digits=0)}
+
+
+def _original(claim: Value) -> Any:
+    """The line that makes a run of the profile ``original``."""
+    return as_code(profiles.find("original", claim["run"].content).command())
+
+
+def _shown(report: Report, found: Sequence[Value], unit: str) -> Any:
+    if unit == "percent":
+        return report.percent(found)
+    if unit == "points":
+        return report.number(found, 100, 2)
+    return report.number(found, digits=1, unit=" s" if unit == "seconds" else "×")
+
+
+def _digits(value: Value) -> int:
+    """Decimals of a rule's number: none of a whole one, one of a share in percent."""
+    return 0 if isinstance(value.content, int) else 1

@@ -1,0 +1,1 @@
+"""Which run: its parameters, the profiles that name it, and the record it leaves."""

@@ -1,0 +1,273 @@
+"""Notebook parameters: what each notebook takes, in which range, checked before anything runs.
+
+A notebook's parameters cell names a recipe and holds the few parameters that are changed most; those it leaves at
+None, and all others, come from the recipe (``lib.runs.recipes``). papermill injects whatever it is given, with no more
+than the warning "Passed unknown parameter" where the cell does not have it; here a name that does not exist, or a value
+out of range, is refused.
+"""
+
+import ast
+from dataclasses import fields
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lib.augment import VIEWS, ResizedCrop, Views
+from lib.models import ENCODERS
+from lib.evaluation.protocols import HEADS, WAYS
+from lib.runs import recipes
+from lib.training.device import PRECISIONS
+from lib.training.settings import OPTIMIZERS, SCHEDULES, Settings
+
+Positive = Annotated[int, Field(ge=1)]
+Chunks = Annotated[list[Positive], Field(min_length=1)]
+Width = Annotated[list[Positive], Field(max_length=5)]
+
+
+class ParameterError(ValueError):
+    """A notebook parameter that is unknown or out of range."""
+
+
+P = TypeVar("P", bound="Parameters")
+
+
+class Parameters(BaseModel):
+    """Base: unknown names refused, values never converted from one type to another in silence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @classmethod
+    def from_notebook(cls: type[P], namespace: dict[str, Any]) -> P:
+        """The parameters among a notebook's ``globals()``.
+
+        Raises:
+            ParameterError: one paragraph with every parameter that is unknown or out of range.
+        """
+        return cls.checked(cls._given(namespace))
+
+    @classmethod
+    def _given(cls, namespace: dict[str, Any]) -> dict[str, Any]:
+        """What a notebook's ``globals()`` say of the parameters, and whatever else papermill injected."""
+        injected = set()
+        for cell in namespace.get("In", []):
+            if cell.startswith("# Parameters\n"):  # the first line of the cell papermill injects
+                injected |= {t.id for n in ast.walk(ast.parse(cell)) if isinstance(n, ast.Assign) for t in n.targets}
+        return {name: namespace[name] for name in (*cls.model_fields, *injected) if name in namespace}
+
+    @classmethod
+    def checked(cls: type[P], values: dict[str, Any]) -> P:
+        """The parameters from a dict; raises ParameterError as ``from_notebook`` does."""
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise ParameterError(" ".join(_sentence(e, cls) for e in error.errors())) from None
+
+
+def _sentence(error: dict[str, Any], model: type[Parameters]) -> str:
+    name = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        return f"There is no parameter {name!r}; there are: {', '.join(model.model_fields)}."
+    if error["type"] == "missing":
+        return f"The parameter {name!r} is missing."
+    if error["type"] == "value_error":  # of several parameters together: the message says which
+        return f"{error['ctx']['error']}."
+    return f"{name} = {error['input']!r} is not right: {error['msg'][0].lower()}{error['msg'][1:]}."
+
+
+def _named(views: str, plain: Views) -> Views:
+    """Views by name, where ``plain`` is a name too."""
+    return plain if views == "plain" else Views(views)
+
+
+class RunParameters(Parameters):
+    """What every notebook that leaves a record takes."""
+
+    recipe: str
+    profile: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    run: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    runs: str
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class TrainingParameters(RunParameters):
+    """What every notebook that trains takes."""
+
+    precision: Literal[PRECISIONS]
+
+    def _settings(self, prefix: str) -> Settings:
+        """A training's settings: the fields of ``Settings`` that are parameters under this prefix."""
+        names = [field.name for field in fields(Settings) if prefix + field.name in type(self).model_fields]
+        shared = {"seed": self.seed, "precision": self.precision}
+        return Settings(**shared | {name: getattr(self, prefix + name) for name in names})
+
+
+class SimCLRParameters(TrainingParameters):
+    """Parameters of the notebooks that pretrain an encoder and train a classifier on it."""
+
+    dataset: str
+    chunk_count: Annotated[int, Field(ge=2)]
+    unlabelled_chunks: Chunks
+    labelled_chunks: Annotated[list[Chunks], Field(min_length=1)]
+
+    encoder: Literal[tuple(ENCODERS)]
+    weights: str
+    whiten_stem: bool
+    projection: Annotated[Width, Field(min_length=1)]
+    projection_batch_norm: bool
+    views: Literal[tuple(VIEWS)]
+    left_out: list[str]
+    augmented_views: Literal[1, 2]
+    temperature: Annotated[float, Field(gt=0, le=10)]
+    epochs: Positive
+    batch_size: Annotated[int, Field(ge=2)]
+    optimizer: Literal[tuple(OPTIMIZERS)]
+    learning_rate: Annotated[float, Field(gt=0, le=10)]
+    weight_decay: Annotated[float, Field(ge=0, le=1)]
+    schedule: Literal[tuple(SCHEDULES)]
+    small_crops: list[Annotated[list[Positive], Field(min_length=2, max_length=2)]]
+    probe_images: Annotated[int, Field(ge=0)]
+
+    feature_layers: list[str]
+    classifier_hidden: Width
+    classifier_dropout: Annotated[float, Field(ge=0, lt=1)]
+    classifier_batch_norm: bool
+    classifier_label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    classifier_views: Literal[("plain", *VIEWS)]
+    classifier_epochs: Positive
+    classifier_batch_size: Positive
+    classifier_optimizer: Literal[tuple(OPTIMIZERS)]
+    classifier_learning_rate: Annotated[float, Field(gt=0, le=10)]
+    classifier_weight_decay: Annotated[float, Field(ge=0, le=1)]
+    classifier_schedule: Literal[tuple(SCHEDULES)]
+
+    test_views: Literal[("plain", *VIEWS)]
+    test_view_count: Annotated[int, Field(ge=1, le=100)]
+    illustrated: bool
+
+    @model_validator(mode="after")
+    def _fit_together(self):
+        spec = ENCODERS[self.encoder]
+        if self.small_crops and not spec.any_size:
+            raise ValueError(f"small_crops needs an encoder that takes any size; {self.encoder} takes one only")
+        if self.small_crops and not any(isinstance(o, ResizedCrop) for o in VIEWS[self.views][0]):
+            raise ValueError(f"small_crops needs views with a resized crop; {self.views} has none")
+        if self.whiten_stem and not spec.whitens:
+            able = ", ".join(name for name, other in ENCODERS.items() if other.whitens)
+            raise ValueError(f"whiten_stem is for {able}; {self.encoder} has no stem of that kind")
+        self.pretraining_views  # noqa: B018 - says which operation in left_out there is not
+        return self
+
+    @property
+    def pretraining_views(self) -> Views:
+        """The random views of pretraining."""
+        views = Views(self.views).without(*self.left_out)
+        return views if self.augmented_views == 2 else views.against_originals
+
+    @property
+    def plain_views(self) -> Views:
+        """Each image as it is, normalised as in pretraining."""
+        return Views(self.views).plain
+
+    @property
+    def labelled_views(self) -> Views:
+        """What the classifier is trained on."""
+        return _named(self.classifier_views, self.plain_views)
+
+    @property
+    def tested_views(self) -> Views:
+        """What the classifier is tested on."""
+        return _named(self.test_views, self.plain_views)
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """The classification head, as ``Classifier`` takes it."""
+        own = {name: getattr(self, f"classifier_{name}") for name in ("hidden", "dropout", "batch_norm")}
+        return {"layers": self.feature_layers, **own}
+
+    @property
+    def pretraining(self) -> Settings:
+        return self._settings("")
+
+    @property
+    def classifier(self) -> Settings:
+        return self._settings("classifier_")
+
+
+class ComparisonParameters(RunParameters):
+    """Parameters of the comparison with clustering."""
+
+    simclr_run: str
+    components: Annotated[int, Field(ge=2, le=784)]
+    clusters: Annotated[int, Field(ge=2, le=1000)]
+    restarts: Annotated[int, Field(ge=1, le=100)]
+
+
+class EvidenceParameters(TrainingParameters):
+    """Parameters of the notebook that asks what labels, heads and pretraining are worth."""
+
+    simclr_run: str
+    methods: list[Literal[tuple(WAYS)]]
+    label_counts: list[Positive]
+    heads: list[Literal[tuple(HEADS)]]
+    head_labels: Positive
+    map_images: Annotated[int, Field(ge=0, le=5000)]
+
+    views: Literal[("plain", *VIEWS)]
+    least_steps: Positive
+    head_epochs: Positive
+    head_batch_size: Positive
+    head_optimizer: Literal[tuple(OPTIMIZERS)]
+    head_learning_rate: Annotated[float, Field(gt=0, le=10)]
+    head_schedule: Literal[tuple(SCHEDULES)]
+    whole_epochs: Positive
+    whole_batch_size: Positive
+    whole_optimizer: Literal[tuple(OPTIMIZERS)]
+    whole_learning_rate: Annotated[float, Field(gt=0, le=10)]
+    whole_schedule: Literal[tuple(SCHEDULES)]
+
+    def random_views(self, plain: Views) -> Views:
+        """What fine-tuning and training from scratch see; ``plain`` are the SimCLR run's views of an image as it is."""
+        return _named(self.views, plain)
+
+    @property
+    def head(self) -> Settings:
+        """The training of a head on a frozen encoder."""
+        return self._settings("head_")
+
+    @property
+    def whole(self) -> Settings:
+        """The training of encoder and head together."""
+        return self._settings("whole_")
+
+
+#: The parameters of each notebook that leaves a record.
+NOTEBOOKS: dict[str, type[RunParameters]] = {
+    "mnist": SimCLRParameters,
+    "cifar10": SimCLRParameters,
+    "comparison": ComparisonParameters,
+    "evidence": EvidenceParameters,
+}
+
+
+def resolve(notebook: str, given: dict[str, Any]) -> dict[str, Any]:
+    """All parameters of a notebook: those given, and from the recipe those that are not or that are None.
+
+    Raises:
+        ParameterError: ``recipe`` names none of the notebook's recipes.
+    """
+    known = NOTEBOOKS[notebook].model_fields
+    chosen = {name: value for name, value in given.items() if value is not None or name not in known}
+    try:
+        return recipes.load(notebook, given["recipe"]) | chosen
+    except recipes.RecipeError as error:
+        raise ParameterError(f"{error}.") from None
+
+
+def read(notebook: str, namespace: dict[str, Any]) -> RunParameters:
+    """The parameters of a notebook that hands over its ``globals()``, checked.
+
+    Raises:
+        ParameterError: one paragraph with every parameter that is unknown or out of range.
+    """
+    kind = NOTEBOOKS[notebook]
+    return kind.checked(resolve(notebook, kind._given(namespace)))

@@ -1,0 +1,127 @@
+"""A run's network read back: as it was when it ended, and as it was before it learnt anything."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lib.augment import Views
+from lib.data import Dataset, equal_chunks, join
+from lib.data import load as load_images
+from lib.models import Classifier, SimCLR, whiten
+from lib.runs import records
+from lib.training.classifier import compute_features
+
+
+@dataclass(frozen=True)
+class Reopened:
+    """A SimCLR run that another notebook builds on: its record, its network, and its images in their chunks."""
+
+    record: dict[str, Any]
+    model: SimCLR
+    images: Dataset
+    parts: list[range]
+
+    @property
+    def views(self) -> Views:
+        """The random views it was pretrained with, nothing left out."""
+        return Views(self.record["parameters"]["views"])
+
+    @property
+    def unlabelled(self) -> Tensor:
+        """The images it was pretrained on, uint8 (N, C, H, W): a copy."""
+        return self.images.train_images[join(self.parts, self.record["parameters"]["unlabelled_chunks"])]
+
+    @property
+    def labelled(self) -> tuple[Tensor, Tensor]:
+        """All images that one of its classifiers was trained on, uint8 (N, C, H, W), and their labels (N,): a copy."""
+        chunks = self.record["parameters"]["labelled_chunks"]
+        return self._chosen(join(self.parts, sorted({number for numbers in chunks for number in numbers})))
+
+    def held_out(self, count: int) -> tuple[Tensor, Tensor]:
+        """The first images of the last chunk, uint8 (N, C, H, W), and their labels (N,): a copy."""
+        return self._chosen(torch.arange(self.parts[-1].start, self.parts[-1].stop)[:count])
+
+    def _chosen(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        return self.images.train_images[rows], self.images.train_labels[rows]
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        """Test accuracy and number of labels of its first classifier, and the seconds that both trainings took."""
+        first, seconds = self.record["results"]["classifiers"][0], self.record["seconds"]
+        took = seconds["pretraining"] + seconds[first["history"]]
+        return {"test_accuracy": first["test_accuracy"], "labels": first["labels"], "seconds": took}
+
+
+def reopen(run: records.Run) -> Reopened:
+    """The SimCLR run that a run builds on, with its images, which become the run's own.
+
+    Raises:
+        RecordError: it is not there, or was made on other images than those that are here now.
+    """
+    record, model = load_run(records.runs_folder(run.asked.runs) / run.asked.simclr_run)
+    with run.phase("data"):
+        images = load_images(record["parameters"]["dataset"])
+    run.dataset = images.describe()
+    check_same_data(record["dataset"], run.dataset)
+    print(f"{run.asked.simclr_run}, on {images.name}: {images.source.description}")
+    return Reopened(record, model, images, equal_chunks(images, record["parameters"]["chunk_count"]))
+
+
+def features(encoder: nn.Module, images: Tensor, views: Views) -> np.ndarray:
+    """Features (N, width), float32, of uint8 images (N, C, H, W) by an encoder that is left as it is."""
+    reader = Classifier(encoder, tuple(images.shape[1:]))
+    return compute_features(reader, images, views.plain).float().cpu().numpy()
+
+
+def load_run(folder: str | Path) -> tuple[dict[str, Any], SimCLR]:
+    """A run's record and its pretrained network.
+
+    Raises:
+        RecordError: the folder holds no whole run.
+    """
+    record = records.load(folder)
+    weights = Path(folder) / "model.pt"
+    if not weights.exists():
+        raise records.RecordError(
+            f"{weights} is missing: the run's record is there, its weights are not. Run it again."
+        )
+    wanted = record["parameters"]
+    norm = wanted.get("projection_batch_norm", False)  # records from before there was a choice have none
+    shape = tuple(record["dataset"]["shape"])
+    model = SimCLR(wanted["encoder"], tuple(wanted["projection"]), shape, batch_norm=norm)
+    model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    return record, model.eval()
+
+
+def starting_point(record: dict[str, Any], images: Dataset) -> SimCLR:
+    """The network as it was before a run's pretraining: the same seed, the same whitened patches, nothing learnt.
+
+    Raises:
+        WeightsError: it started from weights that cannot be had here.
+    """
+    p = record["parameters"]
+    torch.manual_seed(p["seed"])
+    norm = p["projection_batch_norm"]
+    model = SimCLR(p["encoder"], tuple(p["projection"]), images.image_shape, p["weights"], norm)
+    if p["whiten_stem"]:
+        rows = join(equal_chunks(images, p["chunk_count"]), p["unlabelled_chunks"])
+        whiten(model.encoder, Views(p["views"]).plain(images.train_images[rows[:4000]]))
+    return model.eval()
+
+
+def check_same_data(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """Refuse to set a run beside one that was made on other images.
+
+    Raises:
+        RecordError: the data of two records (``Dataset.describe``) differ in more than their folder.
+    """
+    differ = [key for key in ("name", "train", "test", "shape", "genuine") if one[key] != other[key]]
+    if differ:
+        raise records.RecordError(
+            f"the SimCLR run was made on {one['name']} ({one['description']}), here is {other['name']} "
+            f"({other['description']}): run it again on the data that is here now."
+        )

@@ -1,0 +1,90 @@
+"""How much a training computes, counted before it starts, and how fast this machine is."""
+
+import copy
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from functools import cache
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from lib.models import Classifier, SimCLR
+from lib.training.device import choose_device, choose_precision
+from lib.training.settings import Settings, crop_side
+
+
+def _count(step: Callable[[], object]) -> int:
+    with FlopCounterMode(display=False) as counter:
+        step()
+    return counter.get_total_flops()
+
+
+def matmul_rate(size: int = 2048, repeats: int = 5, precision: str = "float32") -> float:
+    """Floating-point operations a second of a matrix product here: what a training in that precision can at best reach.
+
+    ``precision`` is one of ``settings.PRECISIONS``.
+    """
+    device = choose_device()
+    a = torch.randn(size, size, device=device, dtype=getattr(torch, choose_precision(precision, device)))
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        (a @ a)[0, 0].item()  # reading a number waits for an accelerator
+        seconds.append(time.perf_counter() - start)
+    return 2 * size**3 / statistics.median(seconds)
+
+
+def _on_meta(model: nn.Module) -> nn.Module:
+    """A copy whose tensors have shapes and no numbers: operations on it cost nothing."""
+    return copy.deepcopy(model).to("meta")
+
+
+def pretraining_flops(
+    model: SimCLR,
+    image_shape: tuple[int, int, int],
+    images: int,
+    settings: Settings,
+    small_crops: Sequence[tuple[int, int]] = (),
+) -> int:
+    """Floating-point operations of a pretraining: two views an image, forward, loss and backward.
+
+    Convolutions and matrix products count, a multiplication and an addition as two operations
+    (``torch.utils.flop_counter``); augmentation, BatchNorm and the optimiser are left out.
+
+    Args:
+        image_shape: (C, H, W) of the images.
+        images: how many an epoch sees.
+        small_crops: as for ``train.pretrain``.
+    """
+    ghost = _on_meta(model).train()
+    channels, *size = image_shape
+
+    @cache
+    def step(batch: int, side: int | None) -> int:
+        views = torch.empty(2 * batch, channels, *([side, side] if side else size), device="meta")
+        # autocast, which NT-Xent switches off, knows no meta device: its one matrix product stands for it
+        return _count(lambda: torch.mm(z := ghost(views)[1], z.T).sum().backward())
+
+    whole, rest = divmod(images, settings.batch_size)
+    sides = [crop_side(epoch, small_crops) for epoch in range(1, settings.epochs + 1)]
+    return sum(whole * step(settings.batch_size, side) + (step(rest, side) if rest else 0) for side in sides)
+
+
+def forward_flops(model: SimCLR | Classifier, image_shape: tuple[int, int, int]) -> int:
+    """Floating-point operations of one image's way through the network, counted as above."""
+    ghost = _on_meta(model).eval()
+    with torch.no_grad():
+        return _count(lambda: ghost(torch.empty(1, *image_shape, device="meta")))
+
+
+def classifier_flops(model: Classifier, image_shape: tuple[int, int, int], images: int, epochs: int, once: bool) -> int:
+    """Floating-point operations of a head's whole training on a frozen encoder.
+
+    Args:
+        once: the features are computed once (plain views), not anew in each epoch.
+    """
+    encoder = forward_flops(model, image_shape)
+    head = 2 * sum(p.numel() for p in model.head.parameters() if p.ndim > 1)
+    return images * ((encoder - head) * (1 if once else epochs) + 3 * head * epochs)
