@@ -249,20 +249,6 @@ NOTEBOOKS: dict[str, type[RunParameters]] = {
 }
 
 
-def resolve(notebook: str, given: dict[str, Any]) -> dict[str, Any]:
-    """All parameters of a notebook: those given, and from the recipe those that are not or that are None.
-
-    Raises:
-        ParameterError: ``recipe`` names none of the notebook's recipes.
-    """
-    known = NOTEBOOKS[notebook].model_fields
-    chosen = {name: value for name, value in given.items() if value is not None or name not in known}
-    try:
-        return recipes.load(notebook, given["recipe"]) | chosen
-    except recipes.RecipeError as error:
-        raise ParameterError(f"{error}.") from None
-
-
 def read(notebook: str, namespace: dict[str, Any]) -> RunParameters:
     """The parameters of a notebook that hands over its ``globals()``, checked.
 
@@ -270,4 +256,8 @@ def read(notebook: str, namespace: dict[str, Any]) -> RunParameters:
         ParameterError: one paragraph with every parameter that is unknown or out of range.
     """
     kind = NOTEBOOKS[notebook]
-    return kind.checked(resolve(notebook, kind._given(namespace)))
+    try:
+        values = recipes.resolve(notebook, kind._given(namespace))
+    except recipes.RecipeError as error:
+        raise ParameterError(f"{error}.") from None
+    return kind.checked(values)

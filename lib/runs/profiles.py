@@ -21,7 +21,7 @@ import yaml
 
 from lib.files import ROOT
 from lib.runs import recipes
-from lib.runs.parameters import resolve
+from lib.runs.recipes import resolve
 
 NOTEBOOKS = ROOT / "notebooks"
 FOLDER = NOTEBOOKS / "profiles"

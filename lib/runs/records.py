@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from lib import progress
 from lib.files import ROOT, written_whole
 from lib.runs.parameters import RunParameters
 from lib.training.device import choose_device, choose_precision
@@ -54,6 +55,7 @@ class Run:
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Time a phase of the run, in seconds."""
+        progress.tell(phase=name)
         start = time.perf_counter()
         yield
         self.seconds[name] = time.perf_counter() - start
