@@ -13,9 +13,9 @@ from typing import Any
 
 import yaml
 
+from lib import progress
 from lib.cli import LabError, state
 from lib.files import ROOT
-from lib import progress
 
 PROGRESS, LOG = "progress.jsonl", "log.txt"
 

@@ -56,7 +56,7 @@ def _make(plan: Plan, targets: list[str], settings: list[str], verbose: bool) ->
     """Have Snakemake make these files and follow it; what was worked on, the report last, and the exit status."""
     folder = Path(plan.folder)
     state.sweep(folder)
-    for sentence in [] if plan.published else state.set_aside_broken(folder):
+    for sentence in [] if plan.published else state.set_aside_damaged(folder):
         print(sentence)
     log = folder / jobs.LOG
     log.write_bytes(b"")  # all write at its end, Snakemake and its steps
