@@ -39,7 +39,7 @@ def report(plan: Plan, only: str = "", verbose: bool = False) -> int:
         state.set_aside_report(folder)
         outdated = sorted(path.name for path in folder.glob("report.outdated.*"))
         print(
-            "No report was made, for what it needs failed; mend that and give the same command again."
+            "No report was made. Mend what is said above, and give the same command again."
             + (f" The report of before is now {' and '.join(outdated)}." if outdated else "")
         )
         return 1
