@@ -19,7 +19,7 @@ from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from traitlets.config import Config
 
-from lib.files import ROOT, written_whole
+from lib.files import ROOT, DiskFull, write_whole
 from lib.report import words
 
 NOTEBOOKS = ROOT / "notebooks"
@@ -151,12 +151,11 @@ def export(notebook: str | Path, target: str | Path) -> None:
     node = nbformat.read(notebook, as_version=4)
     body, _ = ReportExporter().from_notebook_node(node)
     check(BeautifulSoup(body, "html.parser"))
-    with written_whole(target) as part:
-        part.write_text(body, encoding="utf-8")
+    write_whole(target, body.encode())
 
 
 if __name__ == "__main__":
     try:
         export(*sys.argv[1:3])
-    except ReportError as error:
+    except (ReportError, DiskFull) as error:
         sys.exit(str(error))

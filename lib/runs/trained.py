@@ -9,6 +9,7 @@ from lib.augment import Views
 from lib.data import Dataset, equal_chunks, join
 from lib.models import SimCLR, whiten
 from lib.runs import records
+from lib.training.checkpoint import Damaged, load_whole
 
 
 def load_run(folder: str | Path) -> tuple[dict[str, Any], SimCLR]:
@@ -27,7 +28,15 @@ def load_run(folder: str | Path) -> tuple[dict[str, Any], SimCLR]:
     norm = wanted.get("projection_batch_norm", False)  # records from before there was a choice have none
     shape = tuple(record["dataset"]["shape"])
     model = SimCLR(wanted["encoder"], tuple(wanted["projection"]), shape, batch_norm=norm)
-    model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    try:
+        if record.get("model_sha256", found := records.file_digest(weights)) != found:
+            raise Damaged("it is not the file this record was written with")
+        model.load_state_dict(load_whole(weights))
+    except (Damaged, RuntimeError, TypeError) as error:  # the last two: weights of another network, no weights
+        raise records.RecordError(
+            f"{weights} does not hold the network of its run ({' '.join(str(error).split())[:200]}). "
+            f"Delete {folder} and run it again."
+        ) from error
     return record, model.eval()
 
 
