@@ -20,11 +20,13 @@ import yaml
 
 from lib.files import ROOT
 
+#: What a profile or a run may be called: no "..", no hidden folder, nothing that Windows takes for another name.
+NAME = r"^\w([\w.-]*[\w-])?$"
 FOLDER = ROOT / "notebooks" / "profiles"
 
 
 class ProfileError(ValueError):
-    """A profile that is not there."""
+    """A profile that is not there, or names a run so that it would lie elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def defaults(notebook: str) -> dict[str, Any]:
 
 def _read(profile: str) -> dict[str, Any]:
     path = FOLDER / f"{profile}.yaml"
-    if not path.exists():
+    if not re.fullmatch(NAME, profile) or not path.exists():
         there = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yaml")))
         raise ProfileError(f"There is no profile {profile!r}; there are: {there}.")
     return yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -91,7 +93,7 @@ def load(profile: str) -> list[Run]:
     """Every run of a profile, in the file's order.
 
     Raises:
-        ProfileError: there is no such profile; the message lists those there are.
+        ProfileError: there is no such profile, and the message lists those there are; or a run's name is no name.
     """
     return [run for name, asked in _read(profile)["runs"].items() for run in _expand(profile, name, **asked)]
 
@@ -99,6 +101,8 @@ def load(profile: str) -> list[Run]:
 def _expand(
     profile: str, name: str, notebook: str, seeds=(0,), parameters=None, vary=({},), after=None, needs=None
 ) -> Iterator[Run]:
+    if not re.fullmatch(NAME, name):
+        raise ProfileError(f"{profile}: a run cannot be named {name!r}; letters, digits, '_', '-' and '.' within are right.")
     for change in vary:
         for seed in seeds:
             yield Run(profile, _named(name, change), seed, notebook, (parameters or {}) | change, after, needs)
