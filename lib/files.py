@@ -9,6 +9,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 LIB = ROOT / "lib"
+#: What a profile or a run may be called, for folders have these names: no "..", nothing hidden, nothing that Windows
+#: takes for another name.
+NAME = r"^\w([\w.-]*[\w-])?$"
 #: What a training depends on: after an edit here a checkpoint is of another training.
 TRAINED_BY = ("loss.py", "models.py", "weights.py", "augment", "data", "training")
 #: What a record depends on: after an edit here its run is made again. An edit in ``report`` changes no figure.

@@ -19,7 +19,7 @@ from lib.models import SimCLR
 from lib.runs import records, trained
 from lib.runs.parameters import ComparisonParameters
 from lib.training.checkpoint import Damaged, load_whole, save_beside
-from lib.training.loop import pretrain
+from lib.training import pretrain
 from lib.training.settings import Settings
 
 

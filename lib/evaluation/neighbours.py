@@ -13,7 +13,7 @@ from lib.augment import Views
 from lib.evaluation.protocols import LEAST_PROBE
 from lib.evaluation.representation import alignment, uniformity
 from lib.models import Classifier, SimCLR
-from lib.training.loop import compute_features
+from lib.training.classifier import compute_features
 
 
 def knn_accuracy(

@@ -35,9 +35,7 @@ def check_simclr(p: SimCLRParameters, images: Dataset) -> None:
     _refuse(_simclr(p, images, len(unlabelled), list(map(len, labelled))))
 
 
-def check_evidence(
-    p: EvidenceParameters, images: Dataset, simclr: Mapping[str, Any], model: SimCLR
-) -> None:
+def check_evidence(p: EvidenceParameters, images: Dataset, simclr: Mapping[str, Any], model: SimCLR) -> None:
     """The same for a run of the evidence notebook on a SimCLR run, its parameters ``simclr`` and its network."""
     parts = equal_chunks(images, simclr["chunk_count"])
     pool = join(parts, sorted({chunk for chunks in simclr["labelled_chunks"] for chunk in chunks}))
@@ -107,9 +105,7 @@ def _without_rest(count: int, batch_size: int) -> int:
     return next(size for size in near if count % size != 1) if near else 2
 
 
-def _evidence(
-    p: EvidenceParameters, images: Dataset, pool: Tensor, held: Tensor, model: SimCLR
-) -> Iterator[str]:
+def _evidence(p: EvidenceParameters, images: Dataset, pool: Tensor, held: Tensor, model: SimCLR) -> Iterator[str]:
     if p.views != "plain":
         yield from _views("views", p.views, Views(p.views), images)
     counts = {
@@ -129,7 +125,9 @@ def _evidence(
     trained = [enough(p.whole, count, p.least_steps).batch_size for count in counts["label_counts"]] if whole else []
     alone = any(count % size == 1 % size for count, size in zip(counts["label_counts"], trained, strict=False))
     kept = any(HEADS[head].training_mode for head in p.heads)
-    alone |= kept and any(count % (size := min(p.head_batch_size, count)) == 1 % size for count in counts["head_labels"])
+    alone |= kept and any(
+        count % (size := min(p.head_batch_size, count)) == 1 % size for count in counts["head_labels"]
+    )
     if alone and not _takes_one(model, images):
         yield (
             "In some training of the encoder the last batch is a single image, from which its BatchNorm learns nothing: "

@@ -18,10 +18,8 @@ from typing import Any
 
 import yaml
 
-from lib.files import ROOT
+from lib.files import NAME, ROOT
 
-#: What a profile or a run may be called: no "..", no hidden folder, nothing that Windows takes for another name.
-NAME = r"^\w([\w.-]*[\w-])?$"
 FOLDER = ROOT / "notebooks" / "profiles"
 
 
@@ -102,7 +100,9 @@ def _expand(
     profile: str, name: str, notebook: str, seeds=(0,), parameters=None, vary=({},), after=None, needs=None
 ) -> Iterator[Run]:
     if not re.fullmatch(NAME, name):
-        raise ProfileError(f"{profile}: a run cannot be named {name!r}; letters, digits, '_', '-' and '.' within are right.")
+        raise ProfileError(
+            f"{profile}: a run cannot be named {name!r}; letters, digits, '_', '-' and '.' within are right."
+        )
     for change in vary:
         for seed in seeds:
             yield Run(profile, _named(name, change), seed, notebook, (parameters or {}) | change, after, needs)
