@@ -18,8 +18,8 @@ from lib.files import ROOT, DiskFull, write_whole
 from lib.models import SimCLR
 from lib.runs import records, trained
 from lib.runs.parameters import ComparisonParameters
-from lib.training.checkpoint import Damaged, load_whole, save_beside
 from lib.training import pretrain
+from lib.training.checkpoint import Damaged, load_whole, save_beside
 from lib.training.settings import Settings
 
 
