@@ -20,11 +20,10 @@ from torch import Tensor
 from lib import data
 from lib.evaluation import classification, neighbours, representation
 from lib.models import Classifier, SimCLR
-from lib.runs import parameters, recipes
+from lib.runs import checks, parameters, recipes
 from lib.runs.records import Run
 from lib.training import train_classifier
 from lib.training.checkpoint import save_beside
-from lib.training.loop import check_batch
 
 
 def begin(notebook: str, namespace: dict[str, Any]) -> Run:
@@ -68,6 +67,7 @@ def load_data(run: Run) -> Data:
     Raises:
         DataError: the files are damaged or of a form the kit does not take.
         ValueError: no such data set or chunk, or a batch larger than the images it is made from.
+        ParameterError: something that a later phase could not be done with; see ``lib.runs.checks``.
     """
     p = run.asked
     with run.phase("data"):
@@ -79,9 +79,7 @@ def load_data(run: Run) -> Data:
     print(f"{images.name}: {images.source.description}" + ("" if images.source.genuine else "  <<< NOT THE ORIGINAL"))
     counts = " and ".join(f"{len(rows):,}" for rows in labelled)
     print(f"{len(unlabelled):,} images without labels; {counts} with labels")
-    check_batch(len(unlabelled), p.pretraining)
-    for rows in labelled:
-        check_batch(len(rows), p.classifier)
+    checks.check_simclr(p, images)
     return Data(images, len(parts[0]), unlabelled, labelled)
 
 
