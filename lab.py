@@ -38,10 +38,15 @@ def main(words):
         python = in_home()
         with alone():
             set_up(cpu, words[0] in TESTS)
-    try:
-        return subprocess.call([python, "-m", "lib.cli"] + words, cwd=ROOT)
-    except KeyboardInterrupt:  # the command has heard it too, and said so
-        return 130
+    return call([python, "-m", "lib.cli"] + words)
+
+
+def call(command):
+    """Run a command of the kit. Ctrl-C reaches it as well, and it is for it to say what becomes of that."""
+    process = subprocess.Popen(command, cwd=ROOT)
+    while True:
+        with contextlib.suppress(KeyboardInterrupt):
+            return process.wait()
 
 
 def in_home():
@@ -57,7 +62,7 @@ def active():
         places = [os.path.join(named, *inside), os.path.join(named, "python.exe")]  # the second is conda's on Windows
         found = [place for place in places if os.path.exists(place)]
         if found and not same(named, HOME):  # this very file, by the Python of that environment
-            sys.exit(subprocess.call([found[0], os.path.abspath(__file__)] + sys.argv[1:]))
+            sys.exit(call([found[0], os.path.abspath(__file__)] + sys.argv[1:]))
     if same(sys.prefix, HOME) or not (sys.prefix != sys.base_prefix or (named and same(named, sys.prefix))):
         return None
     lacking = [line for line in required() if not installed(line)]
@@ -158,6 +163,11 @@ def pip(words):
     """Install into .venv, and say what to do if that fails."""
     command = [in_home(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"] + words
     if subprocess.call(command, cwd=ROOT):
+        if CPU_INDEX in words:
+            sys.exit(
+                "PyTorch without CUDA could not be fetched from %s; the lines above say why. Give the same command "
+                "again, or leave out --cpu: then PyTorch comes from pip's usual index, with CUDA." % CPU_INDEX
+            )
         sys.exit(
             "pip could not install what the kit needs; its lines above say why. Without network there is nothing "
             "to be done; behind a slow one name a mirror in PIP_INDEX_URL, for example\n"

@@ -66,6 +66,7 @@ def half_precision(record: dict) -> list[str]:
     runs = [run for seeds in record["runs"].values() for run in seeds.values()]
     about = next(iter(runs[-1].values()))["environment"]
     data = {run["dataset"]: None for pair in runs for run in pair.values()}
+    few = min(map(len, record["runs"].values())) < 3
     return [
         "## What half precision costs in accuracy",
         "",
@@ -75,6 +76,7 @@ def half_precision(record: dict) -> list[str]:
         "",
         precision.table(record),
         "",
+        *(["Fewer than three seeds of a run show that it works; they judge nothing.", ""] if few else []),
         f"Data: {'; '.join(data)}. {about['processor']}, torch {about['packages']['torch']}.",
         "",
     ]

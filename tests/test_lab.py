@@ -25,7 +25,8 @@ runs:
   mnist:
     notebook: mnist
     parameters:
-      {epochs: 1, unlabelled_chunks: [1], labelled_chunks: [[2]], classifier_epochs: 1, probe_images: 0, batch_size: 100}
+      {epochs: 1, batch_size: 100,
+       unlabelled_chunks: [1], labelled_chunks: [[2]], classifier_epochs: 1, probe_images: 0}
 """
 PROFILE = Path("notebooks/profiles/tiny.yaml")
 RUN = Path("runs/tiny/mnist-seed0")
@@ -156,7 +157,7 @@ def test_a_truncated_record_is_set_aside_and_its_run_made_again(kit):
     record.write_bytes(record.read_bytes()[:1000])
     status, said = kit.lab("run", "tiny/mnist")
     assert status == 0, said
-    assert "it is now record.broken.json" in said
+    assert "record.json of mnist-seed0 is damaged or was changed after its run; it is now record.broken.json" in said
     assert json.loads(record.read_text(encoding="utf-8"))["results"]
     assert no_report(kit), "it was made of the broken record"
     status, said = kit.lab("report", "tiny")
@@ -275,7 +276,7 @@ def wait_until(true, why: str, seconds: float = 90) -> None:
 
 
 def test_with_nothing_to_do_no_torch_is_imported():
-    code = "import lib.cli.__main__, lib.cli.make, sys; print([m for m in ('torch', 'pandas', 'rich') if m in sys.modules])"
+    code = "import lib.cli.__main__, lib.cli.make, sys; print([m for m in ('torch', 'rich') if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
 
@@ -457,6 +458,24 @@ def test_an_error_of_the_kit_is_a_paragraph_and_one_of_python_has_its_name():
 
     assert step.paragraph(DataError("the file is short.")) == "the file is short."
     assert step.paragraph(ValueError("no")) == "ValueError: no"
+
+
+def test_files_that_a_run_did_not_write_so_are_seen_and_missing_weights_are_no_damage(tmp_path):
+    (tmp_path / "record.json").write_text("{}")
+    (tmp_path / "model.pt").write_bytes(b"weights")
+    state.stamp(tmp_path, "asked")
+    assert (state.damaged(tmp_path), state.stands(tmp_path, "asked")) == ([], True)
+    assert not state.stands(tmp_path, "something else")
+    (tmp_path / "model.pt").write_bytes(b"of another run")
+    assert (state.damaged(tmp_path), state.stands(tmp_path, "asked")) == (["model.pt"], False)
+    (tmp_path / "model.pt").unlink()
+    assert (state.damaged(tmp_path), state.stands(tmp_path, "asked")) == ([], False)
+    (tmp_path / "record.json").write_text("{ }")
+    assert state.damaged(tmp_path) == ["record.json"]
+    (tmp_path / "record.sha256").unlink()
+    assert state.damaged(tmp_path) == []
+    (tmp_path / "record.json").write_text("{")
+    assert state.damaged(tmp_path) == ["record.json"]
 
 
 def test_a_report_that_another_program_holds_open_is_named(tmp_path, monkeypatch):

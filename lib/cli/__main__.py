@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from lib.cli import LabError
 from lib.files import ROOT
@@ -93,10 +94,10 @@ def _make(asked: argparse.Namespace) -> int:
 
 def _module(name: str, *words: str) -> int:
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    try:
-        return subprocess.run([sys.executable, "-m", name, *words], env=os.environ | {"PYTHONPATH": path}).returncode
-    except KeyboardInterrupt:
-        return 130
+    process = subprocess.Popen([sys.executable, "-m", name, *words], env=os.environ | {"PYTHONPATH": path})
+    while True:
+        with suppress(KeyboardInterrupt):  # it has heard it too: JupyterLab asks back
+            return process.wait()
 
 
 if __name__ == "__main__":

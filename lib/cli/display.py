@@ -49,6 +49,7 @@ class Work:
     left: float | None = None
     started: float = 0.0
     ended: bool = False
+    interrupted: bool = False
     failed: str = ""
 
     def __post_init__(self):
@@ -60,6 +61,8 @@ class Work:
             self.started = time.monotonic()
         if "failed" in event:
             self.failed, self.ended = event["failed"], True
+        elif "interrupted" in event:
+            self.interrupted = self.ended = True
         elif "done" in event:
             self.ended = self.name != "report"  # of a report the page and the PDF are still to come
         elif "step" in event:
@@ -172,7 +175,7 @@ class Display:
     def _end(self, work: Work) -> None:
         if work.failed:
             self.say(f"{work.name} failed. {work.failed}\n  Log: {work.folder / LOG}")
-        elif work.name != "report":
+        elif work.name != "report" and not work.interrupted:
             self.say(f"{work.name} · {outcome(work.folder)}")
 
     def _print(self, work: Work, before: tuple[str, int, str]) -> None:

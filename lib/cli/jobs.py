@@ -85,7 +85,7 @@ def _step(folder: Path, kind: str, *words: str, **environment: str) -> None:
                 continue
     if step.returncode:
         seen = (folder / PROGRESS).read_text(encoding="utf-8") if (folder / PROGRESS).exists() else ""
-        if '"failed"' not in seen:
+        if not any(f'"{told}"' in seen for told in ("failed", "interrupted")):
             raise _failed(folder, _killed(kind, step.returncode))
         raise LabError(f"{kind} failed, see {folder / LOG}")
 

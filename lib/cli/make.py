@@ -39,7 +39,7 @@ def report(plan: Plan, only: str = "", verbose: bool = False) -> int:
         state.set_aside_report(folder)
         outdated = sorted(path.name for path in folder.glob("report.outdated.*"))
         print(
-            "No report was made, for what it needs failed; mend that and give the same command again."
+            "No report was made. Mend what is said above, and give the same command again."
             + (f" The report of before is now {' and '.join(outdated)}." if outdated else "")
         )
         return 1
@@ -56,7 +56,7 @@ def _make(plan: Plan, targets: list[str], settings: list[str], verbose: bool) ->
     """Have Snakemake make these files and follow it; what was worked on, the report last, and the exit status."""
     folder = Path(plan.folder)
     state.sweep(folder)
-    for sentence in [] if plan.published else state.set_aside_broken(folder):
+    for sentence in [] if plan.published else state.set_aside_damaged(folder):
         print(sentence)
     log = folder / jobs.LOG
     log.write_bytes(b"")  # all write at its end, Snakemake and its steps

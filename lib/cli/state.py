@@ -24,16 +24,22 @@ MADE_OF = ("lib", "notebooks", "figures/diagrams", "figures/records", "bench/res
 LEFT_BEHIND = 3600  # seconds after which half a download is nobody's
 
 
-def _sum(path: Path) -> str:
-    return f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n"  # as sha256sum writes and checks it
+def _sums(folder: Path) -> str:
+    """Of the record and the weights beside it, as sha256sum writes and checks them."""
+    files = [folder / "record.json", *sorted(folder.glob("model.*"))]
+    return "".join(f"{_digest(path)}  {path.name}\n" for path in files)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def stamp(folder: Path, asked: str) -> None:
-    """Say that the run in this folder is done: the sum of its record, and what was asked of it (``asked_of``)."""
-    record = folder / "record.json"
-    if not record.is_file():
+    """Say that the run in this folder is done: the sums of its files, and what was asked of it (``asked_of``)."""
+    if not (folder / "record.json").is_file():
         raise LabError(f"The notebook of {folder} came to its end and left no record.json: does it call record.save()?")
-    for name, content in (("record.asked", asked + "\n" + _sum(record)), ("record.sha256", _sum(record))):
+    sums = _sums(folder)
+    for name, content in (("record.asked", f"{asked}\n{sums}"), ("record.sha256", sums)):
         with written_whole(folder / name) as part:
             part.write_text(content, encoding="utf-8", newline="\n")
 
@@ -46,34 +52,38 @@ def asked_of(notebook: Path, parameters: dict[str, Any], after: list[Path]) -> s
 
 
 def stands(folder: Path, asked: str) -> bool:
-    """Whether the record there is whole and was made by this very asking: a slip of the pen, mended, costs no run."""
-    record, kept = folder / "record.json", folder / "record.asked"
-    return record.exists() and kept.exists() and kept.read_text(encoding="utf-8") == asked + "\n" + _sum(record)
+    """Whether what lies there is whole and was made by this very asking: a slip of the pen, mended, costs no run."""
+    kept = folder / "record.asked"
+    there = kept.exists() and (folder / "record.json").exists()
+    return there and kept.read_text(encoding="utf-8") == f"{asked}\n{_sums(folder)}"
 
 
-def _whole(record: Path) -> bool:
-    stamped = record.with_name("record.sha256")
+def damaged(folder: Path) -> list[str]:
+    """The files of a run that are not what it wrote. Weights may be missing: no report reads them."""
+    stamped, record = folder / "record.sha256", folder / "record.json"
     try:
-        if stamped.exists():
-            return stamped.read_text(encoding="utf-8") == _sum(record)
-        return isinstance(json.loads(record.read_text(encoding="utf-8")), dict)  # by papermill alone, without a stamp
+        if not stamped.exists():  # made by papermill alone
+            return [] if isinstance(json.loads(record.read_text(encoding="utf-8")), dict) else [record.name]
+        sums = dict(reversed(line.split("  ", 1)) for line in stamped.read_text(encoding="utf-8").splitlines())
+        return [name for name in sums if (folder / name).exists() and _digest(folder / name) != sums[name]]
     except (OSError, ValueError):
-        return False
+        return [record.name]
 
 
-def set_aside_broken(folder: Path) -> list[str]:
-    """Records that are not what their run wrote step aside, so that the run is made again; a sentence for each."""
+def set_aside_damaged(folder: Path) -> list[str]:
+    """What is not what its run wrote steps aside, so that the run is made again; a sentence for each file."""
     said = []
     for stamped in folder.glob("*/record.sha256"):
         if not stamped.with_name("record.json").exists():
             stamped.unlink()
     for record in folder.glob("*/record.json"):
-        if not _whole(record):
-            os.replace(record, record.with_name("record.broken.json"))
+        for name in damaged(record.parent):
+            broken = record.with_name(f"{Path(name).stem}.broken{Path(name).suffix}")
+            os.replace(record.with_name(name), broken)
             record.with_name("record.sha256").unlink(missing_ok=True)
             said.append(
-                f"The record of {record.parent.name} is damaged or was changed after its run; "
-                "it is now record.broken.json, and the run is made again when it is asked for."
+                f"{name} of {record.parent.name} is damaged or was changed after its run; it is now {broken.name}, "
+                "and the run is made again when it is asked for."
             )
     return said
 
@@ -144,7 +154,9 @@ def fingerprint(plan: Plan) -> str:
     """Names, times and sizes of a report and of all that it is made of: while they stay, nothing is to do."""
     places = [ROOT / name for name in MADE_OF] + [ROOT / "notebooks"]
     files = [path for place in places for path in ([place] if place.is_file() else place.rglob("*"))]
-    files += [ROOT / path for path in plan.inputs] + list(Path(plan.folder).glob("*/record.*"))
+    files += [ROOT / path for path in plan.inputs] + [
+        p for p in Path(plan.folder).glob("*/*.*") if p.stem in ("record", "model")
+    ]
     files += [Path(plan.folder) / f"report.{kind}" for kind in ("ipynb", "html", "pdf")]
     seen = [str(sorted(plan.runs)), str(plan.left_out), os.environ.get("LAB_DATA", "")]
     for path in sorted(set(files)):

@@ -78,7 +78,7 @@ def main(kind: str, *words: str) -> int:
     try:
         STEPS[kind](*words)
     except KeyboardInterrupt:
-        progress.tell(failed="Interrupted.")
+        progress.tell(interrupted=kind)
         return 130
     except Exception as error:
         traceback.print_exc()

@@ -53,7 +53,7 @@ def pretraining(records: Sequence[dict[str, Any]], say: Words = ENGLISH) -> Figu
     Where the history holds the kNN probe, its accuracy stands in a second panel.
     """
     probed = all("knn_accuracy" in e for r in records for e in r["history"]["pretraining"])
-    drawn, (axes,) = figure(7.6 if probed else 5.5, 3.3, 1, 2 if probed else 1)
+    drawn, (axes,) = figure(7.6 if probed else 5.5, 3.6, 1, 2 if probed else 1)
     band(axes[0], [[e["loss"] for e in r["history"]["pretraining"]] for r in records], say("plot.nt_xent"), PALETTE[0])
     size = records[0]["parameters"]["batch_size"]
     chance = math.log(2 * size - 1)
@@ -71,7 +71,7 @@ def pretraining(records: Sequence[dict[str, Any]], say: Words = ENGLISH) -> Figu
     for axis in axes:
         axis.set(xlabel=say("plot.epoch"), xlim=(0.5, len(records[0]["history"]["pretraining"]) + 0.5))
         axis.xaxis.get_major_locator().set_params(integer=True)
-        axis.legend()
+        axis.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False)  # within, it would cover a short curve
     return name_data(drawn, records[0]["dataset"], say)
 
 
