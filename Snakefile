@@ -64,6 +64,7 @@ rule run:
         f"{FOLDER}/{{run}}/record.sha256",
     params:
         parameters=lambda w: json.dumps(RUNS[w.run].parameters),
+        resolved=lambda w: json.dumps(RUNS[w.run].resolved),  # an edit to its recipe makes a run anew
         data=os.environ.get("LAB_DATA", ""),
     wildcard_constraints:
         run="|".join(RUNS) or "none",

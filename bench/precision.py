@@ -27,22 +27,13 @@ PRECISIONS = ("float32", "bfloat16")
 
 
 def parameters(name: str, seed: int, precision: str) -> dict:
-    """What papermill is to give the notebook for a run ``profile/run``.
-
-    Raises:
-        ValueError: the profile has no such run.
-    """
-    profile, run = name.split("/")
-    for asked in profiles.load(profile):
-        if asked.name == run:
-            return asked.parameters | {"seed": seed, "precision": precision, "illustrated": False}
-    raise ValueError(f"the profile {profile!r} has no run {run!r}.")
+    """What papermill is to give the notebook for a run ``profile/run``; raises ProfileError if there is none."""
+    return profiles.find(*name.split("/")).parameters | {"seed": seed, "precision": precision, "illustrated": False}
 
 
 def measure(name: str, seed: int, precision: str) -> dict:
     """Accuracies of a run's classifiers, seconds of its trainings, and what it says of itself."""
-    asked = parameters(name, seed, precision)
-    notebook = next(r.notebook for r in profiles.load(asked["profile"]) if r.name == asked["run"])
+    notebook, asked = profiles.find(*name.split("/")).notebook, parameters(name, seed, precision)
     with tempfile.TemporaryDirectory() as folder:
         given = yaml.safe_dump(asked | {"runs": folder}, default_flow_style=True, width=10**6)
         command = ["-m", "papermill", ROOT / "notebooks" / f"{notebook}.ipynb", Path(folder) / "out.ipynb"]

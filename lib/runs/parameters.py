@@ -1,7 +1,9 @@
 """Notebook parameters: what each notebook takes, in which range, checked before anything runs.
 
-papermill injects parameters it does not know with no more than a warning, and takes any value.
-Each notebook hands its namespace to the class here that describes it.
+A notebook's parameters cell names a recipe and holds the few parameters that are changed most; those it leaves at
+None, and all others, come from the recipe (``lib.runs.recipes``). papermill injects whatever it is given, with no more
+than the warning "Passed unknown parameter" where the cell does not have it; here a name that does not exist, or a value
+out of range, is refused.
 """
 
 import ast
@@ -12,12 +14,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from lib.augment import VIEWS, ResizedCrop, Views
 from lib.models import ENCODERS
-from lib.evaluation.protocols import HEADS, WAYS
-from lib.training.settings import OPTIMIZERS, SCHEDULES, Settings
+from lib.evaluation.protocols import HEADS, LEAST_PROBE, WAYS
+from lib.files import NAME
+from lib.runs import recipes
 from lib.training.device import PRECISIONS
+from lib.training.settings import OPTIMIZERS, SCHEDULES, Settings
 
 Positive = Annotated[int, Field(ge=1)]
 Chunks = Annotated[list[Positive], Field(min_length=1)]
+Name = Annotated[str, Field(pattern=NAME, max_length=100)]
 Width = Annotated[list[Positive], Field(max_length=5)]
 
 
@@ -40,12 +45,16 @@ class Parameters(BaseModel):
         Raises:
             ParameterError: one paragraph with every parameter that is unknown or out of range.
         """
+        return cls.checked(cls._given(namespace))
+
+    @classmethod
+    def _given(cls, namespace: dict[str, Any]) -> dict[str, Any]:
+        """What a notebook's ``globals()`` say of the parameters, and whatever else papermill injected."""
         injected = set()
         for cell in namespace.get("In", []):
             if cell.startswith("# Parameters\n"):  # the first line of the cell papermill injects
                 injected |= {t.id for n in ast.walk(ast.parse(cell)) if isinstance(n, ast.Assign) for t in n.targets}
-        wanted = set(cls.model_fields) | injected
-        return cls.checked({name: namespace[name] for name in wanted if name in namespace})
+        return {name: namespace[name] for name in (*cls.model_fields, *injected) if name in namespace}
 
     @classmethod
     def checked(cls: type[P], values: dict[str, Any]) -> P:
@@ -67,11 +76,17 @@ def _sentence(error: dict[str, Any], model: type[Parameters]) -> str:
     return f"{name} = {error['input']!r} is not right: {error['msg'][0].lower()}{error['msg'][1:]}."
 
 
+def _named(views: str, plain: Views) -> Views:
+    """Views by name, where ``plain`` is a name too."""
+    return plain if views == "plain" else Views(views)
+
+
 class RunParameters(Parameters):
     """What every notebook that leaves a record takes."""
 
-    profile: Annotated[str, Field(pattern=r"^[\w.-]+$")]
-    run: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    recipe: str
+    profile: Name
+    run: Name
     runs: str
     seed: Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -138,6 +153,14 @@ class SimCLRParameters(TrainingParameters):
             raise ValueError(f"small_crops needs an encoder that takes any size; {self.encoder} takes one only")
         if self.small_crops and not any(isinstance(o, ResizedCrop) for o in VIEWS[self.views][0]):
             raise ValueError(f"small_crops needs views with a resized crop; {self.views} has none")
+        if any(side < 4 for _, side in self.small_crops):
+            raise ValueError("small_crops has views of fewer than 4 pixels a side, in which nothing can be seen")
+        if (lasts := [last for last, _ in self.small_crops]) != sorted(set(lasts)):
+            raise ValueError(f"small_crops ends at epochs {lasts}: each pair must end after the one before it")
+        if 0 < self.probe_images < LEAST_PROBE:
+            raise ValueError(f"probe_images is {self.probe_images}: {LEAST_PROBE} or more are right, or 0 for no probe")
+        if len(set(map(tuple, self.labelled_chunks))) < len(self.labelled_chunks):
+            raise ValueError("labelled_chunks has the same list twice: name each once")
         if self.whiten_stem and not spec.whitens:
             able = ", ".join(name for name, other in ENCODERS.items() if other.whitens)
             raise ValueError(f"whiten_stem is for {able}; {self.encoder} has no stem of that kind")
@@ -149,6 +172,27 @@ class SimCLRParameters(TrainingParameters):
         """The random views of pretraining."""
         views = Views(self.views).without(*self.left_out)
         return views if self.augmented_views == 2 else views.against_originals
+
+    @property
+    def plain_views(self) -> Views:
+        """Each image as it is, normalised as in pretraining."""
+        return Views(self.views).plain
+
+    @property
+    def labelled_views(self) -> Views:
+        """What the classifier is trained on."""
+        return _named(self.classifier_views, self.plain_views)
+
+    @property
+    def tested_views(self) -> Views:
+        """What the classifier is tested on."""
+        return _named(self.test_views, self.plain_views)
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """The classification head, as ``Classifier`` takes it."""
+        own = {name: getattr(self, f"classifier_{name}") for name in ("hidden", "dropout", "batch_norm")}
+        return {"layers": self.feature_layers, **own}
 
     @property
     def pretraining(self) -> Settings:
@@ -191,6 +235,10 @@ class EvidenceParameters(TrainingParameters):
     whole_learning_rate: Annotated[float, Field(gt=0, le=10)]
     whole_schedule: Literal[tuple(SCHEDULES)]
 
+    def random_views(self, plain: Views) -> Views:
+        """What fine-tuning and training from scratch see; ``plain`` are the SimCLR run's views of an image as it is."""
+        return _named(self.views, plain)
+
     @property
     def head(self) -> Settings:
         """The training of a head on a frozen encoder."""
@@ -200,3 +248,26 @@ class EvidenceParameters(TrainingParameters):
     def whole(self) -> Settings:
         """The training of encoder and head together."""
         return self._settings("whole_")
+
+
+#: The parameters of each notebook that leaves a record.
+NOTEBOOKS: dict[str, type[RunParameters]] = {
+    "mnist": SimCLRParameters,
+    "cifar10": SimCLRParameters,
+    "comparison": ComparisonParameters,
+    "evidence": EvidenceParameters,
+}
+
+
+def read(notebook: str, namespace: dict[str, Any]) -> RunParameters:
+    """The parameters of a notebook that hands over its ``globals()``, checked.
+
+    Raises:
+        ParameterError: one paragraph with every parameter that is unknown or out of range.
+    """
+    kind = NOTEBOOKS[notebook]
+    try:
+        values = recipes.resolve(notebook, kind._given(namespace))
+    except recipes.RecipeError as error:
+        raise ParameterError(f"{error}.") from None
+    return kind.checked(values)

@@ -1,6 +1,7 @@
 """One JSON record a run: what was asked, where it ran, what it measured."""
 
 import base64
+import hashlib
 import json
 import os
 import platform
@@ -17,7 +18,7 @@ import numpy as np
 import torch
 
 from lib import progress
-from lib.files import ROOT, written_whole
+from lib.files import ROOT, write_whole
 from lib.runs.parameters import RunParameters
 from lib.training.device import choose_device, choose_precision
 
@@ -36,12 +37,13 @@ class RecordError(ValueError):
 class Run:
     """What a notebook run gathers on its way; ``save`` writes it as ``folder/record.json``.
 
+    ``asked`` are the parameters, which the record keeps as a dict, ``parameters``.
     ``seconds`` holds a figure for each phase, ``history`` a list of epochs for each training,
     ``results`` whatever was measured, ``pictures`` small uint8 images for the report.
     """
 
     def __init__(self, parameters: RunParameters):
-        self.profile, self.parameters = parameters.profile, parameters.model_dump()
+        self.asked, self.profile, self.parameters = parameters, parameters.profile, parameters.model_dump()
         self.name = f"{parameters.run}-seed{parameters.seed}"
         self.folder = runs_folder(parameters.runs) / self.profile / self.name
         self.dataset: dict[str, Any] = {}
@@ -58,6 +60,14 @@ class Run:
         start = time.perf_counter()
         yield
         self.seconds[name] = time.perf_counter() - start
+
+    def resumable(self, training: str, file: str = "") -> dict[str, Any]:
+        """What makes a training one that can be resumed: its checkpoint, and the name shown while it runs.
+
+        The checkpoint is ``file`` in the run's folder, without ``.ckpt``; by default it has the training's name.
+        """
+        name = f"{self.profile}/{self.name} {training}"
+        return {"checkpoint": self.folder / f"{file or training}.ckpt", "name": name}
 
     def training(self, name: str, history: list[dict]) -> None:
         """Keep a training's epochs and their time, which counts those before a resume.
@@ -78,24 +88,44 @@ class Run:
         content = base64.b64encode(images.cpu().numpy().tobytes()).decode()
         self.pictures[name] = {"shape": list(images.shape), "base64": content}
 
+    @property
+    def content(self) -> dict[str, Any]:
+        """What the record holds so far of data, parameters and measurements: enough for any plot."""
+        kept = ("name", "profile", "dataset", "parameters", "seconds", "history", "results", "pictures")
+        return {name: getattr(self, name) for name in kept}
+
     def save(self) -> Path:
         """Write the record beside its place, then rename it there; the path."""
-        record = {name: getattr(self, name) for name in ("name", "profile", "dataset", "parameters")}
+        content = self.content
+        record = {name: content.pop(name) for name in ("name", "profile", "dataset", "parameters")}
         record["environment"] = environment(self.parameters.get("precision"))
-        record |= {"finished": datetime.now(timezone.utc).isoformat(timespec="seconds")}
-        record |= {name: getattr(self, name) for name in ("seconds", "history", "results")}
-        record["pictures"] = self.pictures if self.parameters.get("illustrated", True) else {}
+        record |= {"finished": datetime.now(timezone.utc).isoformat(timespec="seconds")} | content
+        if not self.parameters.get("illustrated", True):
+            record["pictures"] = {}
+        if (model := self.folder / "model.pt").exists():
+            record["model_sha256"] = file_digest(model)
+        record["sha256"] = digest(json.loads(json.dumps(record, allow_nan=False)))  # as it will be read back
         path = self.folder / "record.json"
-        with written_whole(path) as part:
-            part.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        write_whole(path, (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
         return path
+
+
+def digest(record: dict[str, Any]) -> str:
+    """A hash of what a record says, but for its own ``sha256``, however it is indented."""
+    said = {key: value for key, value in record.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, as ``sha256sum`` prints it."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def load(path: str | Path) -> dict[str, Any]:
     """A record from its file or the folder it is in.
 
     Raises:
-        RecordError: no such file, no JSON, or a key of ``REQUIRED`` missing.
+        RecordError: no such file, no JSON, a key of ``REQUIRED`` missing, or not what its run wrote.
     """
     path = Path(path)
     path = path if path.suffix == ".json" else path / "record.json"
@@ -108,6 +138,8 @@ def load(path: str | Path) -> dict[str, Any]:
     missing = [key for key in REQUIRED if key not in record] if isinstance(record, dict) else REQUIRED
     if missing:
         raise RecordError(f"{path} is no record of a run: {', '.join(missing)} missing.")
+    if record.get("sha256", found := digest(record)) != found:  # records from before there was one have none
+        raise RecordError(f"{path} is not as its run wrote it: something in it was changed. Run it again.")
     return record
 
 
