@@ -20,6 +20,9 @@ ROOT = os.path.dirname(os.path.abspath(__file__))
 HOME = os.path.join(ROOT, ".venv")
 MARKER = os.path.join(HOME, "lab.json")
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+CUDA = (
+    "import importlib.util as u, sys; sys.exit(3 if u.find_spec('torch') and __import__('torch').version.cuda else 0)"
+)
 TESTS = ("test", "bench")  # the commands that need requirements-test.txt
 
 
@@ -131,9 +134,11 @@ def set_up(cpu, test):
     sys.stdout.flush()
     if cpu:
         torch = [line.replace(" ", "") for line in required() if line.startswith("torch")]
-        pip(["--no-deps", "--index-url", CPU_INDEX] + torch)  # what they need comes from pip's own index, below
+        pip(["--index-url", CPU_INDEX] + torch)  # the line PyTorch itself gives; the rest is of pip's own index
     pip(["-r", "requirements.txt"] + (["-r", "requirements-test.txt"] if test else []))
     pip(["--no-deps", "-e", "."])
+    if cpu and subprocess.call([in_home(), "-c", CUDA]) == 3:
+        print("PyTorch came with CUDA all the same: pip found no build without it that fits the requirements.")
     with open(MARKER + ".part", "w") as file:
         json.dump(wanted, file)
     os.replace(MARKER + ".part", MARKER)
