@@ -19,7 +19,7 @@ from lib import data
 from lib.augment import Views
 from lib.models import SimCLR
 from lib.training.flops import matmul_rate, pretraining_flops
-from lib.training.loop import pretrain
+from lib.training.pretraining import pretrain
 from lib.training.settings import Settings
 
 BATCH, TEMPERATURE = 256, 0.1

@@ -25,7 +25,7 @@ from lib.loss import nt_xent_loss
 from lib.models import SimCLR, whiten
 from lib.runs import records
 from lib.training.flops import matmul_rate, pretraining_flops
-from lib.training.loop import _keep_freed_memory
+from lib.training.loop import keep_freed_memory
 from lib.training.settings import Settings
 
 BATCH = 256
@@ -33,7 +33,7 @@ BATCH = 256
 
 def prepare(batch: int):
     """A step to call with views, the views, and the ways to time for views of a side: drawing them, the whole step."""
-    _keep_freed_memory()
+    keep_freed_memory()
     images = data.load("cifar10").train_images[:4000]
     generator, views = torch.Generator().manual_seed(0), Views("simclr_cifar10")
     model = SimCLR("fast_resnet", (256, 128), batch_norm=True)

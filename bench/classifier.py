@@ -8,7 +8,7 @@ from bench.measure import Line, alternate
 from lib import data
 from lib.augment import Views
 from lib.models import Classifier, SimCLR, freeze_encoder
-from lib.training.loop import train_classifier
+from lib.training.classifier import train_classifier
 from lib.training.settings import Settings
 
 

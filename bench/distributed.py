@@ -18,7 +18,7 @@ from lib.augment import Views
 from lib.models import ENCODERS, SimCLR
 from lib.training import distributed
 from lib.training.checkpoint import save_beside
-from lib.training.loop import pretrain
+from lib.training.pretraining import pretrain
 from lib.training.settings import Settings
 
 

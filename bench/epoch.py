@@ -22,7 +22,7 @@ from bench.measure import Line
 from lib import data
 from lib.augment import Views
 from lib.models import SimCLR
-from lib.training.loop import pretrain
+from lib.training.pretraining import pretrain
 from lib.training.settings import Settings
 
 TRANSFORM = T.Compose(

@@ -19,7 +19,7 @@ from bench.peak import peak
 from lib.augment import Views
 from lib.models import SimCLR
 from lib.training.flops import forward_flops, matmul_rate, pretraining_flops
-from lib.training.loop import pretrain
+from lib.training.pretraining import pretrain
 from lib.training.settings import Settings
 
 # what grows: (its name in words, four sizes, four tiny sizes)

@@ -25,7 +25,7 @@ from lib.augment import Views
 from lib.files import ROOT
 from lib.models import Classifier, SimCLR, freeze_encoder
 from lib.runs import records
-from lib.training import flops, loop
+from lib.training import flops, loop, pretrain, train_classifier
 from lib.training.settings import Settings
 
 PROFILE = ROOT / "notebooks" / "profiles" / "original.yaml"
@@ -51,11 +51,11 @@ def few_steps(asked: dict, images: data.Dataset, steps: int, weights: str) -> di
     loop.Pace = Timed
     chosen = images.train_images[: batch * steps]
     start = time.perf_counter()
-    losses = [e["loss"] for e in loop.pretrain(model, chosen, views, Settings(1, batch), asked["temperature"])]
+    losses = [e["loss"] for e in pretrain(model, chosen, views, Settings(1, batch), asked["temperature"])]
     each = [b - a for a, b in zip([start, *seconds], seconds, strict=False)]
     classifier = freeze_encoder(Classifier(model.encoder, images.image_shape, hidden=tuple(asked["classifier_hidden"])))
     settings = Settings(2, min(asked["classifier_batch_size"], len(chosen)))
-    head = loop.train_classifier(classifier, chosen, images.train_labels[: len(chosen)], views.plain, settings)
+    head = train_classifier(classifier, chosen, images.train_labels[: len(chosen)], views.plain, settings)
     return {
         "encoder": asked["encoder"],
         "batch_size": batch,

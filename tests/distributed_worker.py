@@ -13,7 +13,9 @@ from lib.loss import nt_xent_loss
 from lib.models import Classifier, SimCLR, freeze_encoder, whiten
 from lib.training import distributed
 from lib.training.checkpoint import TrainingState
-from lib.training.loop import Settings, pretrain, train_classifier
+from lib.training.classifier import train_classifier
+from lib.training.pretraining import pretrain
+from lib.training.settings import Settings
 
 # Batches of 33, 33 and 1: shares of 17 and 16 images, and in the end of 1 and none.
 IMAGES = torch.randint(0, 256, (67, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))

@@ -11,7 +11,7 @@ import torch
 from lib.augment import VIEWS, Views
 from lib.files import ROOT
 from lib.training import distributed
-from lib.training.loop import pretrain
+from lib.training.pretraining import pretrain
 
 
 @pytest.fixture(scope="module")

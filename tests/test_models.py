@@ -11,8 +11,10 @@ from torchvision.models import resnet
 from lib import models
 from lib.augment import Views
 from lib.models import Classifier, SimCLR, freeze_encoder, whiten
+from lib.training.classifier import train_classifier
 from lib.training.flops import forward_flops
-from lib.training.loop import Settings, pretrain, train_classifier
+from lib.training.pretraining import pretrain
+from lib.training.settings import Settings
 
 
 def count(module: nn.Module) -> int:

@@ -14,9 +14,11 @@ from lib.models import Classifier, SimCLR, freeze_encoder
 from lib.runs import records
 from lib.runs.parameters import ComparisonParameters, SimCLRParameters
 from lib.runs.profiles import defaults
-from lib.training import distributed, loop, settings
-from lib.training.loop import compute_features, pretrain, train_classifier
-from lib.training.settings import Settings, autocast, choose_precision, cpu_computes_bfloat16
+from lib.training import device, distributed, pretraining
+from lib.training.classifier import compute_features, train_classifier
+from lib.training.device import autocast, choose_precision, cpu_computes_bfloat16
+from lib.training.pretraining import pretrain
+from lib.training.settings import Settings
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 VIEWS = Views("simclr_cifar10")
@@ -38,8 +40,8 @@ def processor(monkeypatch):
     def choose(says, float32=1.0, bfloat16=1.0):
         seconds = {torch.float32: float32, torch.bfloat16: bfloat16}
         cpu = SimpleNamespace() if says is None else SimpleNamespace(get_capabilities=lambda: says)
-        monkeypatch.setattr(settings, "torch", SimpleNamespace(**{**vars(torch), "cpu": cpu}))
-        monkeypatch.setattr(settings, "_product_seconds", seconds.get)
+        monkeypatch.setattr(device, "torch", SimpleNamespace(**{**vars(torch), "cpu": cpu}))
+        monkeypatch.setattr(device, "_product_seconds", seconds.get)
 
     yield choose
     cpu_computes_bfloat16.cache_clear()
@@ -76,7 +78,7 @@ def test_what_is_said_of_this_processor_is_what_the_system_says():
 
 
 def test_timing_a_product_tells_slow_from_fast():
-    small, large = (settings._product_seconds(torch.float32, size, 3) for size in (16, 512))
+    small, large = (device._product_seconds(torch.float32, size, 3) for size in (16, 512))
     assert 0 < small < large < 1
 
 
@@ -129,8 +131,8 @@ def watch(model: nn.Module, kind: type) -> list[tuple[torch.dtype, torch.dtype]]
 def test_the_network_is_computed_in_it_and_nothing_else(precision, images, monkeypatch):
     half, model, losses, drawn = getattr(torch, precision), fresh(), [], []
     convolutions, linears, norms = (watch(model, kind) for kind in (nn.Conv2d, nn.Linear, nn.BatchNorm2d))
-    real, pair = loop.nt_xent_loss, Views.pair
-    monkeypatch.setattr(loop, "nt_xent_loss", lambda z, t: losses.append((z.dtype, real(z, t))) or losses[-1][1])
+    real, pair = pretraining.nt_xent_loss, Views.pair
+    monkeypatch.setattr(pretraining, "nt_xent_loss", lambda z, t: losses.append((z.dtype, real(z, t))) or losses[-1][1])
     monkeypatch.setattr(Views, "pair", lambda *given: drawn.append(pair(*given)) or drawn[-1])
     pretrain(model, images, VIEWS, replace(SHORT, precision=precision), small_crops=[(1, 16)])
     assert {out for _, out in convolutions + linears} == {half}
@@ -148,8 +150,8 @@ def test_the_network_is_computed_in_it_and_nothing_else(precision, images, monke
 def test_the_loss_is_that_of_the_float32_similarities(generator):
     z = torch.randn(64, 8, generator=generator).bfloat16()
     with autocast("bfloat16", CPU):
-        inside = loop.nt_xent_loss(z, 0.05)
-    assert torch.equal(inside, loop.nt_xent_loss(z.float(), 0.05))
+        inside = pretraining.nt_xent_loss(z, 0.05)
+    assert torch.equal(inside, pretraining.nt_xent_loss(z.float(), 0.05))
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
@@ -199,10 +201,10 @@ def test_a_classifier_trains_in_it_if_there_is_an_encoder_to_compute(operations,
 def test_a_checkpoint_of_another_precision_is_of_another_run(images, tmp_path, monkeypatch):
     checkpoint = tmp_path / "c"
     pretrain(fresh(), images, VIEWS, SHORT, checkpoint=checkpoint)
-    monkeypatch.setattr(settings, "cpu_computes_bfloat16", lambda: True)
+    monkeypatch.setattr(device, "cpu_computes_bfloat16", lambda: True)
     history = pretrain(fresh(), images, VIEWS, replace(SHORT, precision="auto"), checkpoint=checkpoint)
     assert history == torch.load(checkpoint)["history"], "auto is what it comes to"
-    monkeypatch.setattr(settings, "cpu_computes_bfloat16", lambda: False)
+    monkeypatch.setattr(device, "cpu_computes_bfloat16", lambda: False)
     with pytest.warns(UserWarning, match=r"another run \(precision differ"):
         pretrain(fresh(), images, VIEWS, replace(SHORT, precision="auto"), checkpoint=checkpoint)
     assert torch.load(checkpoint)["identity"]["precision"] == "float32"
@@ -210,7 +212,7 @@ def test_a_checkpoint_of_another_precision_is_of_another_run(images, tmp_path, m
 
 @pytest.mark.parametrize("fast", [True, False])
 def test_a_record_says_what_ran(fast, tmp_path, monkeypatch):
-    monkeypatch.setattr(settings, "cpu_computes_bfloat16", lambda: fast)
+    monkeypatch.setattr(device, "cpu_computes_bfloat16", lambda: fast)
     monkeypatch.setattr(records, "choose_device", lambda: CPU)
     asked = defaults("mnist") | {"runs": str(tmp_path)}
     saved = records.load(records.Run(SimCLRParameters.checked(asked)).save())

@@ -15,10 +15,14 @@ import torch
 from lib.augment import Views
 from lib.evaluation.neighbours import knn_probe
 from lib.models import Classifier, SimCLR, freeze_encoder
-from lib.training import loop
+from lib.training import loop, pretraining
+from lib.training import settings as settings_module
 from lib.training.checkpoint import save_beside
-from lib.training.loop import Settings, TrainingDiverged, pretrain, train_classifier
-from lib.training.settings import compile_for
+from lib.training.classifier import compute_features, train_classifier
+from lib.training.device import compile_for
+from lib.training.loop import TrainingDiverged
+from lib.training.pretraining import pretrain
+from lib.training.settings import Settings
 
 VIEWS, COLOUR = Views("original_mnist"), Views("simclr_cifar10")
 SHORT = Settings(3, 64, "adamw", 1e-3, 1e-4, "one_cycle", seed=5)
@@ -67,8 +71,8 @@ PRECISIONS = pytest.mark.parametrize("precision", ["float32", "bfloat16"])  # th
 
 
 @PRECISIONS
-@pytest.mark.parametrize("schedule", loop.SCHEDULES)
-@pytest.mark.parametrize("optimizer", loop.OPTIMIZERS)
+@pytest.mark.parametrize("schedule", settings_module.SCHEDULES)
+@pytest.mark.parametrize("optimizer", settings_module.OPTIMIZERS)
 def test_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(
     optimizer, schedule, precision, images, tmp_path, monkeypatch
 ):
@@ -125,7 +129,7 @@ def test_a_network_is_compiled_where_it_pays(device, triton, expected, monkeypat
 def test_a_compiled_network_learns_the_same_and_keeps_its_names(images, monkeypatch):
     plain = fresh()
     pretrain(plain, images, VIEWS, SHORT)
-    monkeypatch.setattr(loop, "compile_for", lambda device, model: model.compile(backend="aot_eager"))
+    monkeypatch.setattr(pretraining, "compile_for", lambda device, model: model.compile(backend="aot_eager"))
     compiled = fresh()
     pretrain(compiled, images, VIEWS, SHORT)
     assert list(compiled.state_dict()) == list(plain.state_dict())
@@ -173,7 +177,8 @@ def test_killed_run_resumes_to_the_same_weights(images, tmp_path):
             from lib.augment import Views
             from lib.data.samples import SAMPLES
             from lib.models import SimCLR
-            from lib.training.loop import Settings, pretrain
+            from lib.training.settings import Settings
+            from lib.training.pretraining import pretrain
             images = SAMPLES["mnist"]().train_images[:160]
             torch.manual_seed(5)
             model = SimCLR("small_cnn")
@@ -215,7 +220,7 @@ def test_interrupt_leaves_a_usable_model_and_history(images, monkeypatch):
             raise KeyboardInterrupt
         return projections.square().mean()
 
-    monkeypatch.setattr(loop, "nt_xent_loss", interrupt_later)
+    monkeypatch.setattr(pretraining, "nt_xent_loss", interrupt_later)
     model = fresh()
     with pytest.warns(UserWarning, match="after 1 of 3 epochs"):
         history = pretrain(model, images, VIEWS, SHORT)
@@ -225,8 +230,10 @@ def test_interrupt_leaves_a_usable_model_and_history(images, monkeypatch):
 
 
 def test_divergence_names_epoch_and_step_and_keeps_the_checkpoint(images, tmp_path, monkeypatch):
-    real, calls = loop.nt_xent_loss, iter(range(100))
-    monkeypatch.setattr(loop, "nt_xent_loss", lambda z, t: real(z, t) * (float("nan") if next(calls) == 4 else 1))
+    real, calls = pretraining.nt_xent_loss, iter(range(100))
+    monkeypatch.setattr(
+        pretraining, "nt_xent_loss", lambda z, t: real(z, t) * (float("nan") if next(calls) == 4 else 1)
+    )
     with pytest.raises(TrainingDiverged, match=r"epoch 2, step 2.*learning rate"):
         pretrain(fresh(), images, VIEWS, SHORT, checkpoint=tmp_path / "c")
     assert len(torch.load(tmp_path / "c")["history"]) == 1
@@ -332,7 +339,7 @@ def test_computing_features_leaves_every_module_in_the_mode_it_was_in(images, mo
     encoder = SimCLR("resnet18", (8,), (1, 28, 28)).train(mode).encoder
     reader = Classifier(encoder, (1, 28, 28))
     state = {k: v.clone() for k, v in encoder.state_dict().items()}
-    loop.compute_features(reader, images[:20], VIEWS.plain)
+    compute_features(reader, images[:20], VIEWS.plain)
     assert reader.training
     assert {module.training for module in encoder.modules()} == {mode}
     assert all(torch.equal(v, state[k]) for k, v in encoder.state_dict().items())

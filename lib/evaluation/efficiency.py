@@ -17,7 +17,7 @@ from lib.augment import Views
 from lib.evaluation import classification, neighbours
 from lib.evaluation.protocols import HEADS, WAYS
 from lib.models import Classifier, freeze_encoder
-from lib.training.loop import compute_features, train_classifier
+from lib.training.classifier import compute_features, train_classifier
 from lib.training.settings import Settings
 
 

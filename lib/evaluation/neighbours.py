@@ -12,7 +12,7 @@ from torch import Tensor
 from lib.augment import Views
 from lib.evaluation.representation import alignment, uniformity
 from lib.models import Classifier, SimCLR
-from lib.training.loop import compute_features
+from lib.training.classifier import compute_features
 
 
 def knn_accuracy(

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from lib.augment import VIEWS, ResizedCrop, Views
 from lib.models import ENCODERS
 from lib.evaluation.protocols import HEADS, WAYS
-from lib.training.settings import OPTIMIZERS, PRECISIONS, SCHEDULES, Settings
+from lib.training.settings import OPTIMIZERS, SCHEDULES, Settings
+from lib.training.device import PRECISIONS
 
 Positive = Annotated[int, Field(ge=1)]
 Chunks = Annotated[list[Positive], Field(min_length=1)]

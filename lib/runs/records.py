@@ -18,7 +18,7 @@ import torch
 
 from lib.files import ROOT, written_whole
 from lib.runs.parameters import RunParameters
-from lib.training.settings import choose_device, choose_precision
+from lib.training.device import choose_device, choose_precision
 
 REQUIRED = ("name", "profile", "dataset", "parameters", "environment", "seconds", "history", "results")
 

@@ -50,6 +50,7 @@ class TrainingState:
         identity: dict,
     ):
         self.model, self.optimizer, self.schedule, self.device = model, optimizer, schedule, device
+        self.settings = settings
         self.identity = {**asdict(settings), **identity, "device": device.type}
         torch.manual_seed(settings.seed)
         self.generator = torch.Generator(device).manual_seed(settings.seed)

@@ -11,7 +11,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from lib.models import Classifier, SimCLR
-from lib.training.settings import Settings, choose_device, choose_precision, crop_side
+from lib.training.device import choose_device, choose_precision
+from lib.training.settings import Settings, crop_side
 
 
 def _count(step: Callable[[], object]) -> int:
