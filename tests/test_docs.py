@@ -173,6 +173,13 @@ def links(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_mark_of_bold_text_is_left(page):
+    """Beside Chinese quotation marks ** is no mark of bold text, and stands on the page."""
+    for token in MarkdownIt().enable("table").parse(page.read_text(encoding="utf-8")):
+        assert not [child.content for child in token.children or () if child.type == "text" and "**" in child.content]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_within_the_kit_leads_somewhere(page):
     for target in links(page):
         if not re.match(r"https?:|mailto:", target):
