@@ -78,6 +78,7 @@ rule run:
         f"{FOLDER}/{{run}}/record.json",
     params:
         parameters=lambda w: json.dumps(RUNS[w.run].parameters | {"runs": str(HERE / "runs")}),
+        resolved=lambda w: json.dumps(RUNS[w.run].resolved),  # an edit to its recipe makes a run anew
         data=os.environ.get("LAB_DATA", ""),
         executed=lambda w: f"{FOLDER}/{w.run}/{RUNS[w.run].notebook}.ipynb",
     wildcard_constraints:

@@ -3,6 +3,7 @@
 No figure is typed by hand; a page without its record is left out.
 """
 
+from bench import precision
 from bench.measure import from_record, number, quartiles, table
 from bench.run import TOPICS, load
 from lib.files import ROOT
@@ -43,8 +44,8 @@ TRIED = [
 ]
 
 
-def speed(record: dict) -> str:
-    """The page of ratios: a table for each topic that was measured."""
+def speed(record: dict, paired: dict) -> str:
+    """The page of ratios: a table for each topic that was measured, and ``paired``, what half precision costs."""
     parts = ["# How fast the kit is, and against what", ""]
     parts += ["Made by `python -m bench.docs` from `bench/results/bench.json`, which `make bench` writes.", ""]
     missed = []
@@ -52,11 +53,31 @@ def speed(record: dict) -> str:
         lines = [from_record(line) for line in record[topic]["lines"]]
         missed += [line for line in lines if not line.met]
         parts += [f"## {topic}", "", table(lines), "", measured(record[topic]), ""]
+    parts += half_precision(paired) if paired else []
     parts += ["## Targets missed", ""]
     parts += [f"- {line.measured}, against {line.against}: {line.cells()[4]}, {line.cells()[5]}" for line in missed]
     parts += [] if missed else ["None."]
     parts += ["", "## What was tried", "", *TRIED]
     return "\n".join(parts) + "\n"
+
+
+def half_precision(record: dict) -> list[str]:
+    """Accuracies of the same runs and seeds in both precisions."""
+    runs = [run for seeds in record["runs"].values() for run in seeds.values()]
+    about = next(iter(runs[-1].values()))["environment"]
+    data = {run["dataset"]: None for pair in runs for run in pair.values()}
+    return [
+        "## What half precision costs in accuracy",
+        "",
+        "Whole runs of the profiles, networks trained in float32 and in bfloat16 from the same seeds; test accuracies. "
+        "Made by `python -m bench.precision`. Two seeds of one precision differ as well: the deviation of the "
+        "differences is what a mean is to be held against.",
+        "",
+        precision.table(record),
+        "",
+        f"Data: {'; '.join(data)}. {about['processor']}, torch {about['packages']['torch']}.",
+        "",
+    ]
 
 
 def scaling(record: dict) -> str:
@@ -98,6 +119,7 @@ def elsewhere(record: dict) -> list[str]:
     there = EPOCHS * 50_000 * work["resnet18 at 32×32"] / PUBLISHED_SECONDS
     jobs = {"fast_resnet at 32×32": 50_000, "resnet18 at 32×32": 50_000, "resnet50 at 224×224": IMAGENET}
     held = IMAGENET * 3 * 224**2
+    kind = record["environment"].get("precision", "float32")  # records without the entry are from before the choice
     rows = []
     for name, images in jobs.items():
         total = EPOCHS * images * work[name]
@@ -105,9 +127,9 @@ def elsewhere(record: dict) -> list[str]:
     return [
         "## On a GPU, and on ImageNet",
         "",
-        f"Counted FLOPs over a rate. Here it is that of a matrix product, {here / 1e9:.0f} GFLOP/s, more than any "
-        "training reaches (docs/speed.md): the least it can take. For an A100, on which nothing of this kit was "
-        "measured, it is that of a [published run](https://github.com/dkobak/simclr-cifar10) of ResNet-18, "
+        f"Counted FLOPs over a rate. Here it is that of a {kind} matrix product, {here / 1e9:.0f} GFLOP/s, more than "
+        "any training in it reaches (docs/speed.md): the least it can take. For an A100, on which nothing of this kit "
+        "was measured, it is that of a [published run](https://github.com/dkobak/simclr-cifar10) of ResNet-18, "
         f"loaders and all, {PUBLISHED_SECONDS / 60:.0f} minutes for {EPOCHS} epochs: {there / 1e12:.0f} TFLOP/s, "
         f"{there / A100_RATE:.0%} of the data sheet's bfloat16. A network as small as `fast_resnet` keeps such a GPU "
         "waiting for its next call, and will take longer than the table says.",
@@ -157,7 +179,7 @@ def about(value: float) -> str:
 def pages() -> dict[str, str]:
     """Path below the kit's folder to content, for each record that is there."""
     bench, growth = load("bench"), load("growth")
-    made = {"docs/speed.md": speed(bench)} if bench else {}
+    made = {"docs/speed.md": speed(bench, load("precision"))} if bench else {}
     return made | ({"docs/scaling.md": scaling(growth)} if growth else {})
 
 

@@ -110,7 +110,7 @@ def measure(repeats: int, quick: bool) -> dict:
     lab = SimCLR("resnet18", (256, 128))
     return {
         "axes": {axis: grow(axis, repeats, quick) for axis in AXES},
-        "matmul_rate": matmul_rate(256 if quick else 2048),
+        "matmul_rate": matmul_rate(256 if quick else 2048, precision="auto"),
         "flops_an_image": {
             "fast_resnet at 32×32": per_image(SimCLR("fast_resnet", (256, 128), batch_norm=True)),
             "resnet18 at 32×32": per_image(lab),

@@ -14,6 +14,7 @@ import yaml
 from bench.measure import Line
 from bench.peak import peak
 from lib.files import ROOT
+from lib.runs import profiles
 
 LIMITS = {"mnist": 1000, "cifar10": 2000}
 
@@ -21,12 +22,12 @@ LIMITS = {"mnist": 1000, "cifar10": 2000}
 def run(name: str, quick: bool) -> float:
     """Peak of a run's largest process, the notebook's kernel, in MB."""
     profile = "quick" if quick else "improved"
-    asked = yaml.safe_load((ROOT / f"notebooks/profiles/{profile}.yaml").read_text())["runs"][name]
-    parameters = asked.get("parameters", {}) | {"epochs": 1, "classifier_epochs": 1, "small_crops": []}
+    asked = profiles.find(profile, name)
+    parameters = asked.parameters | {"epochs": 1, "classifier_epochs": 1, "small_crops": []}
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "papermill", f"notebooks/{asked['notebook']}.ipynb", f"{folder}/out.ipynb"]
+        command = [sys.executable, "-m", "papermill", f"notebooks/{asked.notebook}.ipynb", f"{folder}/out.ipynb"]
         environment = os.environ | {"LAB_RUNS": folder, "PYTHONPATH": str(ROOT)} | offline(quick)
-        yaml_text = yaml.safe_dump(parameters | {"run": name}, default_flow_style=True, width=10_000)
+        yaml_text = yaml.safe_dump(parameters, default_flow_style=True, width=10_000)
         used, _ = peak([*command, "-y", yaml_text, "--no-progress-bar", "--start-timeout", "300"], env=environment)
         if not list(Path(folder).glob("**/record.json")):
             raise RuntimeError(f"{name} left no record")

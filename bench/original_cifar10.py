@@ -1,6 +1,6 @@
 """What the lab's four CIFAR-10 runs amount to: each proved by a few steps here, its whole cost counted.
 
-Reads the runs' parameters from notebooks/profiles/original.yaml, trains each for a few real steps
+Takes the runs' parameters from the profile `original`, trains each for a few real steps
 (pretraining, then the head) on real images at the run's own batch size, and prints for each its
 network's size, the FLOPs of the whole pretraining, the measured seconds a step and what the whole
 would take at that pace here.
@@ -17,18 +17,15 @@ import time
 from pathlib import Path
 
 import torch
-import yaml
 from tqdm import tqdm
 
 from lib import data
 from lib.augment import Views
-from lib.files import ROOT
 from lib.models import Classifier, SimCLR, freeze_encoder
-from lib.runs import records
+from lib.runs import profiles, records
 from lib.training import flops, loop, pretrain, train_classifier
 from lib.training.settings import Settings
 
-PROFILE = ROOT / "notebooks" / "profiles" / "original.yaml"
 RESULT = Path(__file__).parent / "results" / "original_cifar10.json"
 
 
@@ -99,10 +96,10 @@ def main() -> None:
         return
     loop.tqdm = lambda **kwargs: tqdm(disable=True, **kwargs)
     images = data.load("cifar10")
-    runs = {n: r for n, r in yaml.safe_load(PROFILE.read_text())["runs"].items() if r["notebook"] == "cifar10"}
+    runs = {run.name: run.resolved for run in profiles.load("original") if run.notebook == "cifar10"}
     measured = {}
     for name in options.only or runs:
-        result = few_steps(runs[name]["parameters"], images, options.steps, options.weights)
+        result = few_steps(runs[name], images, options.steps, options.weights)
         measured[name] = result
         hours = result["seconds_a_step"] * result["total_steps"] / 3600
         print(

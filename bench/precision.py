@@ -26,26 +26,13 @@ RUNS = ("quick/mnist", "quick/cifar10", "improved/mnist")
 PRECISIONS = ("float32", "bfloat16")
 
 
-def parameters(name: str, seed: int, precision: str) -> dict:
-    """What papermill is to give the notebook for a run ``profile/run``.
-
-    Raises:
-        ValueError: the profile has no such run.
-    """
-    profile, run = name.split("/")
-    for asked in profiles.load(profile):
-        if asked.name == run:
-            return asked.parameters | {"seed": seed, "precision": precision, "illustrated": False}
-    raise ValueError(f"the profile {profile!r} has no run {run!r}.")
-
-
 def measure(name: str, seed: int, precision: str) -> dict:
     """Accuracies of a run's classifiers, seconds of its trainings, and what it says of itself."""
-    asked = parameters(name, seed, precision)
-    notebook = next(r.notebook for r in profiles.load(asked["profile"]) if r.name == asked["run"])
+    run = profiles.find(*name.split("/"))
+    asked = run.parameters | {"seed": seed, "precision": precision, "illustrated": False}
     with tempfile.TemporaryDirectory() as folder:
         given = yaml.safe_dump(asked | {"runs": folder}, default_flow_style=True, width=10**6)
-        command = ["-m", "papermill", ROOT / "notebooks" / f"{notebook}.ipynb", Path(folder) / "out.ipynb"]
+        command = ["-m", "papermill", ROOT / "notebooks" / f"{run.notebook}.ipynb", Path(folder) / "out.ipynb"]
         command += ["-y", given, "--no-progress-bar", "--start-timeout", "300"]
         subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         record = records.load_all(folder)[0]

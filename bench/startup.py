@@ -14,10 +14,8 @@ from pathlib import Path
 import nbformat
 
 from bench.measure import Line, clock
-from lib.files import ROOT
+from lib.files import LIB, ROOT
 
-NOTEBOOKS = "augment, checkpoint, data, evaluate, models, parameters, plots, records, train"  # mnist.ipynb's first cell
-PARTS = "augment, cluster, data, evaluate, flops, models, parameters, plots, records, report, train"
 # Goes behind the notebook's imports: a training's first step is noted and ends the run.
 FIRST_STEP = """
 import os, time
@@ -29,8 +27,21 @@ loop.Pace.step = note
 """
 
 
-def imports(parts: str) -> None:
-    subprocess.run([sys.executable, "-c", f"from lib import {parts}"], cwd=ROOT, check=True)
+def notebook_imports() -> str:
+    """What mnist.ipynb imports."""
+    cells = nbformat.read(ROOT / "notebooks" / "mnist.ipynb", as_version=4).cells
+    lines = [line for cell in cells if cell.cell_type == "code" for line in cell.source.splitlines()]
+    return "\n".join(line for line in lines if line.startswith(("import ", "from ")))
+
+
+def all_imports() -> str:
+    """Every module of lib."""
+    modules = (path.relative_to(ROOT).with_suffix("") for path in sorted(LIB.rglob("*.py")))
+    return "\n".join(f"import {'.'.join(module.parts).removesuffix('.__init__')}" for module in modules)
+
+
+def python(code: str) -> None:
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 def first_step(quick: bool) -> float:
@@ -93,10 +104,10 @@ def measure(repeats: int, quick: bool) -> list[Line]:
     took: dict[str, list[float]] = {"notebook": [], "parts": [], "step": [], "report": []}
     with tempfile.TemporaryDirectory() as folder:
         finished = finished_report(Path(folder))
-        imports(PARTS)  # compiles .pyc files, as pip does for the packages
+        python(all_imports())  # compiles .pyc files, as pip does for the packages
         for _ in range(repeats):
-            took["notebook"].append(clock(lambda: imports(NOTEBOOKS)))
-            took["parts"].append(clock(lambda: imports(PARTS)))
+            took["notebook"].append(clock(lambda: python(notebook_imports())))
+            took["parts"].append(clock(lambda: python(all_imports())))
             took["step"].append(first_step(quick))
             took["report"].append(nothing_to_do(finished))
     return [

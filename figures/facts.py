@@ -1,15 +1,13 @@
 """What the diagrams state, asked of the code: the chunks and widths of the profile `original`, the networks' shapes."""
 
 from functools import cache
-from pathlib import Path
 
 import torch
-import yaml
 from torch import nn
 
 from lib.models import ENCODERS, SimCLR
+from lib.runs import profiles
 
-PROFILE = Path(__file__).parent.parent / "notebooks" / "profiles" / "original.yaml"
 #: Training and test images of the data sets, and the chunks on which a recipe was chosen (docs/).
 SIZES = {"mnist": (60_000, 10_000), "cifar10": (50_000, 10_000)}
 HELD_OUT = {"mnist": [9, 10], "cifar10": [5]}
@@ -39,7 +37,7 @@ STAGES = {
 @cache
 def parameters(run: str) -> dict:
     """The parameters of a run of the profile `original`."""
-    return yaml.safe_load(PROFILE.read_text(encoding="utf-8"))["runs"][run]["parameters"]
+    return profiles.find("original", run).resolved
 
 
 def image_shape(run: str) -> tuple[int, int, int]:

@@ -5,9 +5,10 @@ import math
 
 import pytest
 
-from bench import docs, run
+from bench import docs, precision, run
 from bench.measure import Line, from_record, quartiles, table
 from lib.files import ROOT
+from lib.runs import profiles
 
 
 @pytest.mark.parametrize("topic", ["views", "loss", "epoch", "cifar", "classifier"])
@@ -26,6 +27,29 @@ def test_a_line_knows_what_is_better():
     assert Line("", "", "images/s", [3.0], 2, [1.0]).met
     assert not Line("", "", "MB", [3.0], 2).met
     assert quartiles([1.0, 2.0, 3.0]) == (1.5, 2, 2.5)
+
+
+def test_paired_seeds_are_compared_seed_by_seed():
+    def trained(accuracy):
+        return {"accuracies": [accuracy, 0.9], "labels": [6000, 12000]}
+
+    pairs = {"10": (0.95, 0.94), "2": (0.9, 0.92)}
+    seeds = {s: {"float32": trained(a), "bfloat16": trained(b)} for s, (a, b) in pairs.items()}
+    seeds["3"] = {"float32": trained(0.1)}  # its other half is still to come
+    first, second = precision.table({"runs": {"quick/mnist": seeds}}).splitlines()[2:]
+    assert first == (
+        "| `quick/mnist`, 6,000 | 2, 10 | 90.00 % 95.00 % | 92.00 % 94.00 % | +2.00 -1.00 | +0.50 ± 2.12 points |"
+    )
+    assert second.endswith("| +0.00 +0.00 | +0.00 ± 0.00 points |")
+
+
+def test_a_paired_run_is_the_profiles_but_for_its_precision():
+    (asked,) = [r for r in profiles.load("improved") if (r.name, r.seed) == ("mnist", 2)]
+    changed = {"precision": "bfloat16", "illustrated": False}
+    assert precision.parameters("improved/mnist", 2, "bfloat16") == asked.parameters | changed
+    assert precision.parameters("quick/cifar10", 4, "float32")["seed"] == 4, "seeds that the profile has not"
+    with pytest.raises(ValueError, match="no run 'mnistt'"):
+        precision.parameters("quick/mnistt", 0, "float32")
 
 
 def test_the_docs_are_what_the_records_give():

@@ -2,11 +2,9 @@
 
 import copy
 import json
-import shlex
 from itertools import zip_longest
 
 import pytest
-import yaml
 from bs4 import BeautifulSoup
 
 from lib.evaluation.protocols import HEADS, WAYS
@@ -17,6 +15,7 @@ from lib.report.evidence import gather
 from lib.report.page import Report
 from lib.runs import profiles
 from lib.runs.records import load
+from tests.commands import parsed
 
 ORIGINAL = ROOT / "figures/records/original"
 CLAIMS = values.load_yaml(ROOT / "notebooks/claims.yaml")
@@ -189,14 +188,13 @@ def test_a_rows_command_is_that_run(everything, shown):
     evidence.label_efficiency(made, found)
     evidence.controls(made, found)
     rows = {row["value"]: row for row in table(shown, "table-evidence-controls-mnist")}
-    asked = yaml.safe_load(shlex.split(rows["0.1"]["command"])[4])
-    assert asked == {"profile": "evidence", "run": "mnist-control-temperature-0.1", "epochs": 5, "temperature": 0.1,
-                     "illustrated": False}  # fmt: skip
-    assert "seed: 1" in rows["flip"]["command"], "the seed that there is"
+    asked = {"recipe": "control", "profile": "evidence", "run": "mnist-control-temperature-0.1", "temperature": 0.1}
+    assert parsed(rows["0.1"]["command"]) == ("mnist", asked)
+    assert parsed(rows["flip"]["command"])[1]["seed"] == 1, "the seed that there is"
     assert rows["0.1"]["difference (points)"] == "2.50 ± 0.71"
     fine = table(shown, "table-evidence-labels-mnist")[3]["command"]
-    assert "methods: [fine-tuned]" in fine
-    assert "{profile: again, run: mnist-labels, simclr_run: evidence/mnist-seed0" in fine, "a part is no whole"
+    part = {"recipe": "mnist-part", "run": "again", "simclr_run": "evidence/mnist-seed0", "methods": ["fine-tuned"]}
+    assert parsed(fine) == ("evidence", part), "a part is no whole: it has a folder of its own"
 
 
 def test_a_record_of_no_known_run_has_no_command(write):

@@ -3,50 +3,34 @@
 from datetime import date
 
 import pytest
-import yaml
 
 from lib.augment import VIEWS, GaussianBlur, HorizontalFlip, ResizedCrop, Rotation, Views
-from lib.files import ROOT
 from lib.models import SimCLR
 from lib.report.parameters import ReportParameters
-from lib.runs import profiles
-from lib.runs.parameters import ComparisonParameters, EvidenceParameters, ParameterError, SimCLRParameters
-from lib.runs.profiles import defaults
+from lib.runs import profiles, recipes
+from lib.runs.parameters import NOTEBOOKS, ParameterError, SimCLRParameters
+from lib.runs.profiles import cell, defaults
 from lib.training.flops import pretraining_flops
 
-NOTEBOOKS = {
-    "mnist": SimCLRParameters,
-    "cifar10": SimCLRParameters,
-    "comparison": ComparisonParameters,
-    "evidence": EvidenceParameters,
-    "report": ReportParameters,
-}
 
-
-@pytest.mark.parametrize(("notebook", "model"), NOTEBOOKS.items())
-def test_the_notebooks_defaults_are_the_parameters(notebook, model):
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_a_notebook_as_it_stands_has_every_parameter(notebook):
     values = defaults(notebook)
-    assert set(values) == set(model.model_fields)
-    assert model.checked(values).model_dump() == values
+    assert set(values) == set(NOTEBOOKS[notebook].model_fields)
+    assert NOTEBOOKS[notebook].checked(values).model_dump() == values
 
 
-@pytest.mark.parametrize("profile", sorted((ROOT / "notebooks/profiles").glob("*.yaml")), ids=lambda p: p.stem)
-def test_profiles_hold_parameters_that_exist(profile):
-    runs = profiles.load(profile.stem)
-    for run in runs:
-        NOTEBOOKS[run.notebook].checked(defaults(run.notebook) | run.parameters)
-        assert run.simclr_run in (None, *map(str, runs))
-    assert len(set(map(str, runs))) == len(runs), "each has a folder of its own"
+def test_the_reports_cell_holds_its_parameters():
+    values = cell("report")
+    assert ReportParameters.checked(values).model_dump() == values
 
 
-def test_mnists_defaults_are_the_profile_original():
+def test_mnist_as_it_stands_is_the_profile_original():
     """So that a student's edit of the cell is seen here before a report calls it the original lab's."""
-    runs = yaml.safe_load((ROOT / "notebooks/profiles/original.yaml").read_text())["runs"]
-    exact = {"precision": "float32"}  # as the lab computed; the notebook takes what is fastest here
-    assert defaults("mnist") | runs["mnist"]["parameters"] == defaults("mnist") | exact
-    for run in (run for run in runs.values() if run["notebook"] != "comparison"):
-        left_open = set(SimCLRParameters.model_fields) - set(run["parameters"])
-        assert left_open == {"profile", "run", "runs", "seed"}, "the original hangs on no default"
+    run = profiles.find("original", "mnist")
+    exact = {"precision": "float32", "profile": "original"}  # as the lab computed; the notebook takes the fastest here
+    assert defaults("mnist") | exact == run.resolved
+    assert run.changes == {"precision": "float32"}
 
 
 def test_cifar10s_defaults_are_small_enough_for_a_laptop():
@@ -81,29 +65,28 @@ def test_the_original_is_the_labs():
 
 
 def test_the_originals_cifar_runs_are_the_labs():
-    runs = yaml.safe_load((ROOT / "notebooks/profiles/original.yaml").read_text())["runs"]
-    asked = {name: run["parameters"] for name, run in runs.items() if run["notebook"] == "cifar10"}
-    assert [(a["encoder"], a["batch_size"], a["epochs"], a["classifier_epochs"]) for a in asked.values()] == [
+    asked = [run.resolved for run in profiles.load("original") if run.notebook == "cifar10"]
+    assert [(a["encoder"], a["batch_size"], a["epochs"], a["classifier_epochs"]) for a in asked] == [
         ("resnet18", 128, 10, 30),
         ("resnet18", 512, 10, 50),
         ("resnet34", 512, 10, 50),
         ("resnet50", 128, 10, 30),
     ]
-    for parameters in asked.values():
+    for parameters in asked:
         assert (parameters["chunk_count"], parameters["unlabelled_chunks"]) == (5, [1, 2, 3, 4])
         assert (parameters["labelled_chunks"], parameters["weights"]) == ([[1, 2]], "imagenet")
 
 
 def test_cover_data_may_be_numbers_and_dates():
-    cover = ReportParameters.checked(defaults("report") | {"number": 20210001, "date": date(2026, 11, 24)})
+    cover = ReportParameters.checked(cell("report") | {"number": 20210001, "date": date(2026, 11, 24)})
     assert (cover.number, cover.date) == ("20210001", "2026-11-24")
 
 
-def test_improved_differs_from_original_in_recipe_only():
-    runs = yaml.safe_load((ROOT / "notebooks/profiles/improved.yaml").read_text())["runs"]
-    data = {"dataset", "chunk_count", "unlabelled_chunks", "labelled_chunks"}
-    assert not data & set(runs["cifar10"]["parameters"])
-    assert not (data | {"encoder"}) & set(runs["mnist"]["parameters"])
+def test_improved_has_the_images_and_labels_of_original():
+    for notebook, original, same in (("mnist", "original", {"encoder"}), ("cifar10", "resnet18", set())):
+        ours, labs = (recipes.load(notebook, name) for name in ("improved", original))
+        for name in {"dataset", "chunk_count", "unlabelled_chunks", "labelled_chunks"} | same:
+            assert ours[name] == labs[name]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +121,7 @@ def test_every_mistake_is_named_at_once():
 
 
 def test_unknown_names_are_found_in_papermills_cell_only():
-    namespace = defaults("report") | {"my_own_variable": 1, "tempo": 2, "In": ["x = 1", "# Parameters\ntempo = 2\n"]}
+    namespace = cell("report") | {"my_own_variable": 1, "tempo": 2, "In": ["x = 1", "# Parameters\ntempo = 2\n"]}
     with pytest.raises(ParameterError, match="no parameter 'tempo'"):
         ReportParameters.from_notebook(namespace)
     del namespace["In"][1]
@@ -152,3 +135,15 @@ def test_views_of_pretraining():
     assert repr(SimCLRParameters.checked(defaults("mnist")).pretraining_views) == repr(Views("original_mnist"))
     with pytest.raises(ParameterError, match="Greyscale cannot be left out; these views have"):
         SimCLRParameters.checked(defaults("mnist") | {"left_out": ["Greyscale"]})
+
+
+def test_views_of_the_classifier():
+    asked = SimCLRParameters.checked(defaults("mnist") | {"left_out": ["HorizontalFlip"], "augmented_views": 1})
+    plain = repr(asked.pretraining_views.plain)
+    assert repr(asked.plain_views) == repr(asked.labelled_views) == repr(asked.tested_views) == plain
+    asked = SimCLRParameters.checked(profiles.find("improved", "mnist").resolved)
+    assert (repr(asked.labelled_views), repr(asked.tested_views)) == (
+        repr(Views("gentle_mnist")),
+        repr(Views("slight_mnist")),
+    )
+    assert asked.head == {"hidden": [256], "layers": ["relu2"], "dropout": 0.3, "batch_norm": False}

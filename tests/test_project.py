@@ -144,7 +144,7 @@ def test_the_docs_cost_of_the_labs_runs_is_the_benchmarks():
 def test_the_views_take_a_tenth_of_the_pretraining_at_most():
     """Over the epochs of `improved`, by the size of their views; at 16×16 alone it is a little more."""
     sides = json.loads((ROOT / "bench/results/cifar_step.json").read_text())["sides"]
-    asked = yaml.safe_load((ROOT / "notebooks/profiles/improved.yaml").read_text())["runs"]["cifar10"]["parameters"]
+    asked = profiles.find("improved", "cifar10").resolved
     epochs = [str(crop_side(epoch, asked["small_crops"]) or 32) for epoch in range(1, asked["epochs"] + 1)]
     views, steps = (sum(statistics.median(sides[side][key]) for side in epochs) for key in ("views", "step"))
     assert views / steps <= 0.1

@@ -12,7 +12,8 @@ from lib.runs.parameters import ComparisonParameters
 from lib.runs.records import RecordError, Run
 from lib.training.loop import History
 
-ASKED = {"profile": "p", "run": "r", "seed": 3, "simclr_run": "x", "clusters": 10, "components": 5, "restarts": 1}
+ASKED = {"recipe": "original", "profile": "p", "run": "r", "seed": 3, "simclr_run": "x",
+         "clusters": 10, "components": 5, "restarts": 1}  # fmt: skip
 
 
 @pytest.fixture

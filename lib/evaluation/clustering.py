@@ -21,6 +21,12 @@ def project(train: np.ndarray, test: np.ndarray) -> np.ndarray:
     return PCA(2, random_state=0).fit(train).transform(test)
 
 
+def standardised(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both (N, D) and (M, D), each column less its mean over ``train`` and divided by its deviation there."""
+    mean, deviation = train.mean(0), train.std(0) + 1e-6
+    return (train - mean) / deviation, (test - mean) / deviation
+
+
 def method(
     name: str, clusters: int, seed: int, restarts: int, components: int = 0, covariance: str = "full"
 ) -> Pipeline:

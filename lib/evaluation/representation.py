@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lib.models import SimCLR
+
 
 def alignment(first: Tensor, second: Tensor) -> float:
     """Mean squared distance of positive pairs on the unit sphere (Wang & Isola 2020, arXiv:2005.10242, section 4.1).
@@ -51,6 +53,23 @@ def similarities(first: Tensor, second: Tensor, labels: Tensor, bins: int = 40) 
 def _spread(cosine: Tensor, bins: int) -> dict[str, Any]:
     counts = torch.histc(cosine.clamp(-1, 1), bins, -1, 1)
     return {"mean": cosine.mean().item(), "shares": (counts / len(cosine)).tolist()}
+
+
+@torch.no_grad()
+def pairs(model: SimCLR, views: Tensor, labels: Tensor) -> dict[str, Any]:
+    """How the two views of an image lie to a network: ``alignment`` and ``uniformity`` of h, ``similarities`` of z.
+
+    Args:
+        views: (2N, C, H, W), rows i and i + N from the same image, as ``Views.pair`` makes them.
+        labels: (N,) the images' classes.
+    """
+    features, projections = (out.float().cpu() for out in model(views))
+    first, second = features.chunk(2)
+    return {
+        "alignment": alignment(first, second),
+        "uniformity": uniformity(first),
+        "similarities": similarities(*projections.chunk(2), labels),
+    }
 
 
 def flat_map(points: np.ndarray, seed: int = 0) -> np.ndarray:

@@ -20,7 +20,7 @@ from lib.report.values import Value, by_run, derive
 from lib.runs import profiles
 
 # Parameters that name or show a run and change nothing in it; nor does what it is computed in (docs/speed.md).
-NAMES = {"run", "seed", "profile", "runs", "illustrated", "precision"}
+NAMES = {"run", "seed", "profile", "runs", "recipe", "illustrated", "precision"}
 
 
 @dataclass(frozen=True)
@@ -105,12 +105,13 @@ def _listed(profile: str) -> dict[tuple[str, int], profiles.Run]:
 
 
 def command(record: Value, **more: Any) -> Markup:
-    """The line that makes a record's run again; with ``more``, a part of it, which is left in ``runs/again/``."""
+    """The line that makes a record's run again; with ``more``, a part of it, as a run ``again`` of its own."""
     asked = record.content["parameters"]
     run = _listed(asked["profile"]).get((asked["run"], asked["seed"]))
     if run is None:
         return Markup(NONE)
-    return as_code(run.command(**({"profile": "again"} | more if more else {})))
+    part = {"profile": profiles.cell(run.notebook)["profile"], "run": "again"} if more else {}
+    return as_code(run.command(**part, **more))
 
 
 def as_code(line: str) -> Markup:

@@ -183,8 +183,7 @@ def _cost(report: Report, claim: Value, claims: Value, work: Value) -> dict[str,
 
 def _original(claim: Value) -> Any:
     """The line that makes a run of the profile ``original``."""
-    run = next(run for run in profiles.load("original") if run.name == claim["run"].content)
-    return as_code(run.command())
+    return as_code(profiles.find("original", claim["run"].content).command())
 
 
 def _shown(report: Report, found: Sequence[Value], unit: str) -> Any:

@@ -1,7 +1,9 @@
 """Notebook parameters: what each notebook takes, in which range, checked before anything runs.
 
-papermill injects parameters it does not know with no more than a warning, and takes any value.
-Each notebook hands its namespace to the class here that describes it.
+A notebook's parameters cell names a recipe and holds the few parameters that are changed most; those it leaves at
+None, and all others, come from the recipe (``lib.runs.recipes``). papermill injects whatever it is given, with no more
+than the warning "Passed unknown parameter" where the cell does not have it; here a name that does not exist, or a value
+out of range, is refused.
 """
 
 import ast
@@ -13,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from lib.augment import VIEWS, ResizedCrop, Views
 from lib.models import ENCODERS
 from lib.evaluation.protocols import HEADS, WAYS
-from lib.training.settings import OPTIMIZERS, SCHEDULES, Settings
+from lib.runs import recipes
 from lib.training.device import PRECISIONS
+from lib.training.settings import OPTIMIZERS, SCHEDULES, Settings
 
 Positive = Annotated[int, Field(ge=1)]
 Chunks = Annotated[list[Positive], Field(min_length=1)]
@@ -40,12 +43,16 @@ class Parameters(BaseModel):
         Raises:
             ParameterError: one paragraph with every parameter that is unknown or out of range.
         """
+        return cls.checked(cls._given(namespace))
+
+    @classmethod
+    def _given(cls, namespace: dict[str, Any]) -> dict[str, Any]:
+        """What a notebook's ``globals()`` say of the parameters, and whatever else papermill injected."""
         injected = set()
         for cell in namespace.get("In", []):
             if cell.startswith("# Parameters\n"):  # the first line of the cell papermill injects
                 injected |= {t.id for n in ast.walk(ast.parse(cell)) if isinstance(n, ast.Assign) for t in n.targets}
-        wanted = set(cls.model_fields) | injected
-        return cls.checked({name: namespace[name] for name in wanted if name in namespace})
+        return {name: namespace[name] for name in (*cls.model_fields, *injected) if name in namespace}
 
     @classmethod
     def checked(cls: type[P], values: dict[str, Any]) -> P:
@@ -67,9 +74,15 @@ def _sentence(error: dict[str, Any], model: type[Parameters]) -> str:
     return f"{name} = {error['input']!r} is not right: {error['msg'][0].lower()}{error['msg'][1:]}."
 
 
+def _named(views: str, plain: Views) -> Views:
+    """Views by name, where ``plain`` is a name too."""
+    return plain if views == "plain" else Views(views)
+
+
 class RunParameters(Parameters):
     """What every notebook that leaves a record takes."""
 
+    recipe: str
     profile: Annotated[str, Field(pattern=r"^[\w.-]+$")]
     run: Annotated[str, Field(pattern=r"^[\w.-]+$")]
     runs: str
@@ -151,6 +164,27 @@ class SimCLRParameters(TrainingParameters):
         return views if self.augmented_views == 2 else views.against_originals
 
     @property
+    def plain_views(self) -> Views:
+        """Each image as it is, normalised as in pretraining."""
+        return Views(self.views).plain
+
+    @property
+    def labelled_views(self) -> Views:
+        """What the classifier is trained on."""
+        return _named(self.classifier_views, self.plain_views)
+
+    @property
+    def tested_views(self) -> Views:
+        """What the classifier is tested on."""
+        return _named(self.test_views, self.plain_views)
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """The classification head, as ``Classifier`` takes it."""
+        own = {name: getattr(self, f"classifier_{name}") for name in ("hidden", "dropout", "batch_norm")}
+        return {"layers": self.feature_layers, **own}
+
+    @property
     def pretraining(self) -> Settings:
         return self._settings("")
 
@@ -191,6 +225,10 @@ class EvidenceParameters(TrainingParameters):
     whole_learning_rate: Annotated[float, Field(gt=0, le=10)]
     whole_schedule: Literal[tuple(SCHEDULES)]
 
+    def random_views(self, plain: Views) -> Views:
+        """What fine-tuning and training from scratch see; ``plain`` are the SimCLR run's views of an image as it is."""
+        return _named(self.views, plain)
+
     @property
     def head(self) -> Settings:
         """The training of a head on a frozen encoder."""
@@ -200,3 +238,36 @@ class EvidenceParameters(TrainingParameters):
     def whole(self) -> Settings:
         """The training of encoder and head together."""
         return self._settings("whole_")
+
+
+#: The parameters of each notebook that leaves a record.
+NOTEBOOKS: dict[str, type[RunParameters]] = {
+    "mnist": SimCLRParameters,
+    "cifar10": SimCLRParameters,
+    "comparison": ComparisonParameters,
+    "evidence": EvidenceParameters,
+}
+
+
+def resolve(notebook: str, given: dict[str, Any]) -> dict[str, Any]:
+    """All parameters of a notebook: those given, and from the recipe those that are not or that are None.
+
+    Raises:
+        ParameterError: ``recipe`` names none of the notebook's recipes.
+    """
+    known = NOTEBOOKS[notebook].model_fields
+    chosen = {name: value for name, value in given.items() if value is not None or name not in known}
+    try:
+        return recipes.load(notebook, given["recipe"]) | chosen
+    except recipes.RecipeError as error:
+        raise ParameterError(f"{error}.") from None
+
+
+def read(notebook: str, namespace: dict[str, Any]) -> RunParameters:
+    """The parameters of a notebook that hands over its ``globals()``, checked.
+
+    Raises:
+        ParameterError: one paragraph with every parameter that is unknown or out of range.
+    """
+    kind = NOTEBOOKS[notebook]
+    return kind.checked(resolve(notebook, kind._given(namespace)))

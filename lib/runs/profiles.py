@@ -1,15 +1,16 @@
 """Profiles: named runs of the notebooks, one file each in ``notebooks/profiles/``.
 
-A profile lists ``runs`` by name: the ``notebook``, its ``parameters`` as far as they differ from the
-notebook's own, and perhaps ``seeds`` (a run for each; default 0), ``after`` (the SimCLR run it builds
-on), ``needs: accelerator``, and ``vary``: a list of changes to the parameters, a run for each, named after
-the first parameter it changes ({} is the run without a change). ``threads`` beside ``runs`` says how many
+A profile lists ``runs`` by name: the ``notebook``, its ``recipe`` (default: the one in the notebook's parameters
+cell), and perhaps ``parameters`` in which it differs from the recipe, ``seeds`` (a run for each; default 0), ``after``
+(the SimCLR run it builds on), ``needs: accelerator``, and ``vary``: a list of changes to the parameters, a run for each,
+named after the first parameter it changes ({} is the run without a change). ``threads`` beside ``runs`` says how many
 each run gets.
 """
 
 import ast
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -19,8 +20,11 @@ from typing import Any
 import yaml
 
 from lib.files import ROOT
+from lib.runs import recipes
+from lib.runs.parameters import resolve
 
-FOLDER = ROOT / "notebooks" / "profiles"
+NOTEBOOKS = ROOT / "notebooks"
+FOLDER = NOTEBOOKS / "profiles"
 
 
 class ProfileError(ValueError):
@@ -35,6 +39,7 @@ class Run:
     name: str
     seed: int
     notebook: str
+    recipe: str
     changes: dict[str, Any] = field(hash=False)
     after: str | None = None
     needs: str | None = None
@@ -50,28 +55,51 @@ class Run:
     @property
     def parameters(self) -> dict[str, Any]:
         """All that papermill is to give the notebook, but for the place of the runs."""
-        given = {"profile": self.profile, "run": self.name, "seed": self.seed}
+        given = {"recipe": self.recipe, "profile": self.profile, "run": self.name, "seed": self.seed}
         if self.after:
             given["simclr_run"] = f"{self.profile}/{self.simclr_run}"
         return given | self.changes
 
+    @property
+    def resolved(self) -> dict[str, Any]:
+        """Every parameter of the run, those of its recipe among them."""
+        return resolve(self.notebook, cell(self.notebook) | self.parameters)
+
     def command(self, **more: Any) -> str:
         """The line for a shell that makes this run again, with other parameters where ``more`` has them.
 
-        What the notebook's own parameters say already is left out.
+        It has the parameters in which the run differs from its recipe: ``-p name value``, and ``-y`` for lists. With
+        ``more`` it is another run, and has whichever recipe makes the line shortest.
         """
-        own = defaults(self.notebook)
-        given = {k: v for k, v in (self.parameters | more).items() if k not in own or own[k] != v}
-        given = yaml.safe_dump(given, default_flow_style=True, sort_keys=False, width=10**6).strip()
-        return f'papermill notebooks/{self.notebook}.ipynb out.ipynb -y "{given}"'
+        names = recipes.names(self.notebook) if more else [self.recipe]
+        return min((self._line(self.resolved | more | {"recipe": name}) for name in names), key=len)
+
+    def _line(self, wanted: dict[str, Any]) -> str:
+        own = cell(self.notebook)
+        known = resolve(self.notebook, own | {"recipe": wanted["recipe"]}) | {"recipe": own["recipe"]}
+        order = dict.fromkeys([*self.parameters, *wanted])
+        options = [_option(name, wanted[name]) for name in order if name not in known or known[name] != wanted[name]]
+        return " ".join([f"papermill notebooks/{self.notebook}.ipynb out.ipynb", *options])
+
+
+def _option(name: str, value: Any) -> str:
+    """A parameter on papermill's command line."""
+    if isinstance(value, list):
+        return f'-y "{name}: {yaml.safe_dump(value, default_flow_style=True, width=10**6).strip()}"'
+    return f"-p {name} {shlex.quote(str(value))}"
 
 
 @cache
-def defaults(notebook: str) -> dict[str, Any]:
-    """What a notebook's parameters cell sets."""
-    cells = json.loads((FOLDER.parent / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
+def cell(notebook: str) -> dict[str, Any]:
+    """What a notebook's parameters cell sets; None is left to the recipe."""
+    cells = json.loads((NOTEBOOKS / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
     source = next("".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", ()))
     return {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(source).body}
+
+
+def defaults(notebook: str) -> dict[str, Any]:
+    """Every parameter of a notebook that is run as it stands."""
+    return resolve(notebook, cell(notebook))
 
 
 def _read(profile: str) -> dict[str, Any]:
@@ -96,12 +124,36 @@ def load(profile: str) -> list[Run]:
     return [run for name, asked in _read(profile)["runs"].items() for run in _expand(profile, name, **asked)]
 
 
+def find(profile: str, name: str) -> Run:
+    """The first run of a name in a profile.
+
+    Raises:
+        ProfileError: there is no such profile, or no such run in it; the message lists those there are.
+    """
+    runs = load(profile)
+    for run in runs:
+        if run.name == name:
+            return run
+    there = ", ".join(dict.fromkeys(run.name for run in runs))
+    raise ProfileError(f"The profile {profile!r} has no run {name!r}; there are: {there}.")
+
+
 def _expand(
-    profile: str, name: str, notebook: str, seeds=(0,), parameters=None, vary=({},), after=None, needs=None
+    profile: str,
+    name: str,
+    notebook: str,
+    recipe: str | None = None,
+    seeds=(0,),
+    parameters=None,
+    vary=({},),
+    after=None,
+    needs=None,
 ) -> Iterator[Run]:
+    recipe = recipe or cell(notebook)["recipe"]
     for change in vary:
         for seed in seeds:
-            yield Run(profile, _named(name, change), seed, notebook, (parameters or {}) | change, after, needs)
+            changes = (parameters or {}) | change
+            yield Run(profile, _named(name, change), seed, notebook, recipe, changes, after, needs)
 
 
 def _named(name: str, change: dict[str, Any]) -> str:

@@ -35,12 +35,13 @@ class RecordError(ValueError):
 class Run:
     """What a notebook run gathers on its way; ``save`` writes it as ``folder/record.json``.
 
+    ``asked`` are the parameters, which the record keeps as a dict, ``parameters``.
     ``seconds`` holds a figure for each phase, ``history`` a list of epochs for each training,
     ``results`` whatever was measured, ``pictures`` small uint8 images for the report.
     """
 
     def __init__(self, parameters: RunParameters):
-        self.profile, self.parameters = parameters.profile, parameters.model_dump()
+        self.asked, self.profile, self.parameters = parameters, parameters.profile, parameters.model_dump()
         self.name = f"{parameters.run}-seed{parameters.seed}"
         self.folder = runs_folder(parameters.runs) / self.profile / self.name
         self.dataset: dict[str, Any] = {}
@@ -56,6 +57,14 @@ class Run:
         start = time.perf_counter()
         yield
         self.seconds[name] = time.perf_counter() - start
+
+    def resumable(self, training: str, file: str = "") -> dict[str, Any]:
+        """What makes a training one that can be resumed: its checkpoint, and the name shown while it runs.
+
+        The checkpoint is ``file`` in the run's folder, without ``.ckpt``; by default it has the training's name.
+        """
+        name = f"{self.profile}/{self.name} {training}"
+        return {"checkpoint": self.folder / f"{file or training}.ckpt", "name": name}
 
     def training(self, name: str, history: list[dict]) -> None:
         """Keep a training's epochs and their time, which counts those before a resume.
@@ -76,13 +85,20 @@ class Run:
         content = base64.b64encode(images.cpu().numpy().tobytes()).decode()
         self.pictures[name] = {"shape": list(images.shape), "base64": content}
 
+    @property
+    def content(self) -> dict[str, Any]:
+        """What the record holds so far of data, parameters and measurements: enough for any plot."""
+        kept = ("name", "profile", "dataset", "parameters", "seconds", "history", "results", "pictures")
+        return {name: getattr(self, name) for name in kept}
+
     def save(self) -> Path:
         """Write the record beside its place, then rename it there; the path."""
-        record = {name: getattr(self, name) for name in ("name", "profile", "dataset", "parameters")}
+        content = self.content
+        record = {name: content.pop(name) for name in ("name", "profile", "dataset", "parameters")}
         record["environment"] = environment(self.parameters.get("precision"))
-        record |= {"finished": datetime.now(timezone.utc).isoformat(timespec="seconds")}
-        record |= {name: getattr(self, name) for name in ("seconds", "history", "results")}
-        record["pictures"] = self.pictures if self.parameters.get("illustrated", True) else {}
+        record |= {"finished": datetime.now(timezone.utc).isoformat(timespec="seconds")} | content
+        if not self.parameters.get("illustrated", True):
+            record["pictures"] = {}
         path = self.folder / "record.json"
         with written_whole(path) as part:
             part.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,14 +1,80 @@
 """A run's network read back: as it was when it ended, and as it was before it learnt anything."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor, nn
 
 from lib.augment import Views
 from lib.data import Dataset, equal_chunks, join
-from lib.models import SimCLR, whiten
+from lib.data import load as load_images
+from lib.models import Classifier, SimCLR, whiten
 from lib.runs import records
+from lib.training.classifier import compute_features
+
+
+@dataclass(frozen=True)
+class Reopened:
+    """A SimCLR run that another notebook builds on: its record, its network, and its images in their chunks."""
+
+    record: dict[str, Any]
+    model: SimCLR
+    images: Dataset
+    parts: list[range]
+
+    @property
+    def views(self) -> Views:
+        """The random views it was pretrained with, nothing left out."""
+        return Views(self.record["parameters"]["views"])
+
+    @property
+    def unlabelled(self) -> Tensor:
+        """The images it was pretrained on, uint8 (N, C, H, W): a copy."""
+        return self.images.train_images[join(self.parts, self.record["parameters"]["unlabelled_chunks"])]
+
+    @property
+    def labelled(self) -> tuple[Tensor, Tensor]:
+        """All images that one of its classifiers was trained on, uint8 (N, C, H, W), and their labels (N,): a copy."""
+        chunks = self.record["parameters"]["labelled_chunks"]
+        return self._chosen(join(self.parts, sorted({number for numbers in chunks for number in numbers})))
+
+    def held_out(self, count: int) -> tuple[Tensor, Tensor]:
+        """The first images of the last chunk, uint8 (N, C, H, W), and their labels (N,): a copy."""
+        return self._chosen(torch.arange(self.parts[-1].start, self.parts[-1].stop)[:count])
+
+    def _chosen(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        return self.images.train_images[rows], self.images.train_labels[rows]
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        """Test accuracy and number of labels of its first classifier, and the seconds that both trainings took."""
+        first, seconds = self.record["results"]["classifiers"][0], self.record["seconds"]
+        took = seconds["pretraining"] + seconds[first["history"]]
+        return {"test_accuracy": first["test_accuracy"], "labels": first["labels"], "seconds": took}
+
+
+def reopen(run: records.Run) -> Reopened:
+    """The SimCLR run that a run builds on, with its images, which become the run's own.
+
+    Raises:
+        RecordError: it is not there, or was made on other images than those that are here now.
+    """
+    record, model = load_run(records.runs_folder(run.asked.runs) / run.asked.simclr_run)
+    with run.phase("data"):
+        images = load_images(record["parameters"]["dataset"])
+    run.dataset = images.describe()
+    check_same_data(record["dataset"], run.dataset)
+    print(f"{run.asked.simclr_run}, on {images.name}: {images.source.description}")
+    return Reopened(record, model, images, equal_chunks(images, record["parameters"]["chunk_count"]))
+
+
+def features(encoder: nn.Module, images: Tensor, views: Views) -> np.ndarray:
+    """Features (N, width), float32, of uint8 images (N, C, H, W) by an encoder that is left as it is."""
+    reader = Classifier(encoder, tuple(images.shape[1:]))
+    return compute_features(reader, images, views.plain).float().cpu().numpy()
 
 
 def load_run(folder: str | Path) -> tuple[dict[str, Any], SimCLR]:
