@@ -1,40 +1,25 @@
+# The short form of python lab.py, which does the work and says more: python3 lab.py --help
 # make report [PROFILE=quick|original|improved|evidence] [ALL=yes: with runs that want a GPU] [ONLY=mnist: runs named so]
-# make published [PROFILE=…] · make test · make lab · make bench [BENCH='--only views --repeats 3']
+# make published [PROFILE=…] · make test · make lab · make check · make bench [BENCH='--only views --repeats 3']
 PROFILE ?= quick
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
-RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: report published test lab bench clean
-.DELETE_ON_ERROR:
+.PHONY: report published test lab check bench clean
 
-# published: the report on the records that come with the kit, without any training
-report published: FOLDER = runs/$(if $(filter published,$@),published/)$(PROFILE)
-report published: $(VENV)/ready
-	@$(RUN) snakemake --cores all --quiet rules --rerun-incomplete --nolock --config profile=$(PROFILE) all=$(ALL) only=$(ONLY) published=$(filter published,$@)
-	@echo "Report: $(FOLDER)/report.html"
-	@$(RUN) python -c "from lib.report.pdf import HINT, find_browser as f; print('        $(FOLDER)/report.pdf' if f() else 'Note: ' + HINT)"
+report:
+	@$(PYTHON) lab.py report $(PROFILE) $(if $(ONLY),--only $(ONLY)) $(if $(ALL),--all)
 
-test: $(VENV)/ready-test
-	$(RUN) python -m pytest
+published:
+	@$(PYTHON) lab.py published $(PROFILE)
 
-lab: $(VENV)/ready
-	$(RUN) jupyter lab --notebook-dir notebooks
+test check:
+	@$(PYTHON) lab.py $@
 
-bench: $(VENV)/ready-test
-	$(RUN) python -m bench.run $(BENCH)
+lab:
+	@$(PYTHON) lab.py notebooks
 
-$(VENV)/ready: requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 10) else "Python 3.10 or newer is needed; $(PYTHON) is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.11")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e .
-	touch $@
-
-$(VENV)/ready-test: $(VENV)/ready requirements-test.txt
-	$(BIN)/python -m pip install --quiet -e '.[test]'
-	touch $@
+bench:
+	@$(PYTHON) lab.py bench $(BENCH)
 
 clean:
-	rm -rf runs .snakemake
+	@$(PYTHON) lab.py clean --yes

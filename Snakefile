@@ -1,6 +1,6 @@
 """Which notebook runs make up a profile, and the report that reads their records.
 
-snakemake --cores all --config profile=quick
+python lab.py report quick; by hand: snakemake --cores all --config profile=quick
 With published=yes the records are those that come with the kit, and nothing is run.
 """
 
@@ -11,47 +11,30 @@ from glob import glob
 from pathlib import Path
 
 from lib import files
+from lib.cli import LabError, jobs, plan
 from lib.report.pdf import find_browser
-from lib.runs import profiles
 
-
-def has_accelerator():
-    import torch  # a second or two, for those profiles only that ask
-
-    return torch.accelerator.is_available()
-
-
-PROFILE, ONLY = config.get("profile", "quick"), str(config.get("only") or "")
 HERE = Path(workflow.basedir)
 try:
-    ASKED = [run for run in profiles.load(PROFILE) if run.name.startswith(ONLY)]
-except profiles.ProfileError as error:
-    raise WorkflowError(str(error)) from None
-if not ASKED:
-    raise WorkflowError(f"No run of the profile {PROFILE!r} has a name that begins with {ONLY!r}.")
-LEFT_OUT = list(dict.fromkeys(run.name for run in ASKED if run.needs == "accelerator"))
-if LEFT_OUT and (config.get("all") or has_accelerator()):
-    LEFT_OUT = []
-RUNS = {str(run): run for run in ASKED if run.name not in LEFT_OUT}
-PUBLISHED = config.get("published")
-FOLDER = f"runs/published/{PROFILE}" if PUBLISHED else f"runs/{PROFILE}"
-RECORDS = glob(f"figures/records/{PROFILE}/*/record.json") if PUBLISHED else [f"{FOLDER}/{run}/record.json" for run in RUNS]
-if not RECORDS:
-    raise WorkflowError(f"No records of the profile {PROFILE!r} come with the kit.")
-if LEFT_OUT and not PUBLISHED and not os.environ.get("LAB_SAID"):
-    os.environ["LAB_SAID"] = "once"  # Snakemake reads this file again for each job
-    print(
-        f"Left out, for there is no GPU here: {', '.join(LEFT_OUT)}. What they would take stands in docs/cifar10.md; "
-        f"to run them all the same: make report PROFILE={PROFILE} ALL=yes",
-        file=sys.stderr,
+    PLAN = plan.make(
+        config.get("profile", "quick"),
+        str(config.get("only") or ""),
+        {"yes": True, "True": True, "no": False, "False": False}.get(str(config.get("all"))),
+        bool(config.get("published")),
     )
+except LabError as error:
+    raise WorkflowError(str(error)) from None
+FOLDER, RUNS = PLAN.folder, PLAN.runs
+if PLAN.left_out and not os.environ.get("LAB_SAID"):
+    os.environ["LAB_SAID"] = "once"  # Snakemake reads this file again for each job
+    print(f"Left out, for there is no GPU here: {', '.join(PLAN.left_out)}; --config all=yes starts them.", file=sys.stderr)
 # An edit to what a measured figure depends on makes the runs anew, one to a plot or the report does not.
-METHOD, REPORT = ([str(path.relative_to(HERE)) for path in files.sources(*parts)] for parts in (files.METHOD, ["report", "runs"]))
+METHOD, REPORT = ([path.relative_to(HERE).as_posix() for path in files.sources(*parts)] for parts in (files.METHOD, ["report", "runs"]))
 
 
 def after(wildcards):
     simclr_run = RUNS[wildcards.run].simclr_run
-    return f"{FOLDER}/{simclr_run}/record.json" if simclr_run else []
+    return PLAN.made(simclr_run) if simclr_run else []
 
 
 # On a cluster only the runs are jobs: what reads their records takes seconds.
@@ -62,40 +45,42 @@ localrules:
     pdf,
 
 
+# The runs are asked for here too: what is missing behind a finished page would else stay missing.
 rule report:
     input:
+        [] if PLAN.published else PLAN.inputs,
         f"{FOLDER}/report.html",
         [f"{FOLDER}/report.pdf"] if find_browser() else [],
 
 
-# The checkpoint beside the record is no output of the rule: Snakemake would delete it with a failed run.
+# Neither record nor checkpoint is an output of the rule: Snakemake would delete them with a failed run. The
+# output says that the record is whole (lib.cli.state).
 rule run:
     input:
         notebook=lambda w: f"notebooks/{RUNS[w.run].notebook}.ipynb",
         method=METHOD,
         after=after,
     output:
-        f"{FOLDER}/{{run}}/record.json",
+        f"{FOLDER}/{{run}}/record.sha256",
     params:
-        parameters=lambda w: json.dumps(RUNS[w.run].parameters | {"runs": str(HERE / "runs")}),
+        parameters=lambda w: json.dumps(RUNS[w.run].parameters),
         resolved=lambda w: json.dumps(RUNS[w.run].resolved),  # an edit to its recipe makes a run anew
         data=os.environ.get("LAB_DATA", ""),
-        executed=lambda w: f"{FOLDER}/{w.run}/{RUNS[w.run].notebook}.ipynb",
     wildcard_constraints:
-        run="|".join(RUNS),
-    threads: profiles.threads(PROFILE) or max(2, (workflow.cores or 2) // len(RUNS))
+        run="|".join(RUNS) or "none",
+    threads: PLAN.threads(workflow.cores)
     resources:  # for a cluster, see profiles/slurm: minutes, megabytes, GPUs
         runtime=120,
         mem_mb=4000,
         gpu=lambda w: 1 if RUNS[w.run].needs == "accelerator" else 0,
-    shell:
-        "OMP_NUM_THREADS={threads} papermill {input.notebook} {params.executed} -y {params.parameters:q}"
-        " --log-output --no-progress-bar --start-timeout 300"
+    run:
+        after = [input.after] if isinstance(input.after, str) else list(input.after)
+        jobs.run(input.notebook, Path(output[0]).parent, json.loads(params.parameters), after, threads)
 
 
 rule notebook_report:
     input:
-        RECORDS,
+        PLAN.inputs,
         notebook="notebooks/report.ipynb",
         cover="notebooks/cover.yaml",
         code=REPORT,
@@ -103,9 +88,11 @@ rule notebook_report:
     output:
         f"{FOLDER}/report.ipynb",
     params:
-        parameters=json.dumps({"profile": PROFILE, "runs": str(HERE / ("figures/records" if PUBLISHED else "runs"))}),
-    shell:
-        "papermill {input.notebook} {output} -f {input.cover} -y {params.parameters:q} --no-progress-bar --start-timeout 300"
+        profile=PLAN.profile,
+        published=PLAN.published,
+    run:
+        records = HERE / "figures/records" if params.published else Path(output[0]).absolute().parents[1]
+        jobs.report_notebook(input.notebook, input.cover, Path(output[0]), {"profile": params.profile, "runs": str(records)})
 
 
 rule html:
@@ -115,8 +102,8 @@ rule html:
         "lib/report/export.py",
     output:
         f"{FOLDER}/report.html",
-    shell:
-        "python -m lib.report.export {input[0]} {output}"
+    run:
+        jobs.html(Path(input[0]), Path(output[0]))
 
 
 rule pdf:
@@ -125,5 +112,5 @@ rule pdf:
         "lib/report/pdf.py",
     output:
         f"{FOLDER}/report.pdf",
-    shell:
-        "python -m lib.report.pdf {input[0]} {output}"
+    run:
+        jobs.pdf(Path(input[0]), Path(output[0]))

@@ -66,6 +66,7 @@ def half_precision(record: dict) -> list[str]:
     runs = [run for seeds in record["runs"].values() for run in seeds.values()]
     about = next(iter(runs[-1].values()))["environment"]
     data = {run["dataset"]: None for pair in runs for run in pair.values()}
+    few = min(map(len, record["runs"].values())) < 3
     return [
         "## What half precision costs in accuracy",
         "",
@@ -75,6 +76,7 @@ def half_precision(record: dict) -> list[str]:
         "",
         precision.table(record),
         "",
+        *(["Fewer than three seeds of a run show that it works; they judge nothing.", ""] if few else []),
         f"Data: {'; '.join(data)}. {about['processor']}, torch {about['packages']['torch']}.",
         "",
     ]
@@ -161,9 +163,9 @@ def first_limit(record: dict) -> list[str]:
         "## The first limit",
         "",
         f"The first limit is not the matrix of (2N)² similarities. From {CHUNKED_FROM:,} rows up, N = "
-        f"{CHUNKED_FROM // 2:,} pairs, the loss computes {CHUNK} rows at a time, and again in the backward pass, and its "
-        f"memory grows with exponent {memory:.2f}. Kept whole, with softmax and gradient, the matrix would take as much "
-        f"memory as the fast encoder's activations at N ≈ {about(whole)}.",
+        f"{CHUNKED_FROM // 2:,} pairs, the loss computes {CHUNK} rows at a time, and again in the backward pass. Its "
+        f"memory grows with exponent {memory:.2f}. Kept whole, with softmax and gradient, the matrix would take as "
+        f"much memory as the fast encoder's activations at N ≈ {about(whole)}.",
         "",
         f"It is the activations. They take {number(a_pair / 1e6)} MB for each pair at 32×32, so {A100_BYTES / 1e9:.0f} "
         f"GB are full at N ≈ {about(A100_BYTES / a_pair)}, and sooner with heavier encoders. The second limit is the "

@@ -26,13 +26,17 @@ RUNS = ("quick/mnist", "quick/cifar10", "improved/mnist")
 PRECISIONS = ("float32", "bfloat16")
 
 
+def parameters(name: str, seed: int, precision: str) -> dict:
+    """What papermill is to give the notebook for a run ``profile/run``; raises ProfileError if there is none."""
+    return profiles.find(*name.split("/")).parameters | {"seed": seed, "precision": precision, "illustrated": False}
+
+
 def measure(name: str, seed: int, precision: str) -> dict:
     """Accuracies of a run's classifiers, seconds of its trainings, and what it says of itself."""
-    run = profiles.find(*name.split("/"))
-    asked = run.parameters | {"seed": seed, "precision": precision, "illustrated": False}
+    notebook, asked = profiles.find(*name.split("/")).notebook, parameters(name, seed, precision)
     with tempfile.TemporaryDirectory() as folder:
         given = yaml.safe_dump(asked | {"runs": folder}, default_flow_style=True, width=10**6)
-        command = ["-m", "papermill", ROOT / "notebooks" / f"{run.notebook}.ipynb", Path(folder) / "out.ipynb"]
+        command = ["-m", "papermill", ROOT / "notebooks" / f"{notebook}.ipynb", Path(folder) / "out.ipynb"]
         command += ["-y", given, "--no-progress-bar", "--start-timeout", "300"]
         subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         record = records.load_all(folder)[0]

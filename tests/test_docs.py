@@ -15,6 +15,7 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
+from lib.cli.__main__ import parser
 from lib.files import ROOT
 
 sys.path.insert(0, str(ROOT / "figures"))  # its programs are no package
@@ -164,6 +165,13 @@ def test_both_readmes_have_the_same_numbers_commands_links_and_pictures():
     assert headings[0] == headings[1]
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}-{page.stem}")
+def test_the_commands_on_every_page_are_understood(page):
+    for words in re.findall(r"\bpython lab\.py ([^`\n#]+)", page.read_text(encoding="utf-8")):
+        asked = [word for word in words.split() if word != "--cpu"]  # lab.py's own
+        parser().parse_known_args(asked) if asked[0] in ("test", "bench") else parser().parse_args(asked)
+
+
 def links(page):
     """Where the links and pictures of a Markdown file lead to."""
     for token in MarkdownIt().enable("table").parse(page.read_text(encoding="utf-8")):
@@ -172,14 +180,14 @@ def links(page):
                 yield str(target)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}-{page.stem}")
 def test_no_mark_of_bold_text_is_left(page):
     """Beside Chinese quotation marks ** is no mark of bold text, and stands on the page."""
     for token in MarkdownIt().enable("table").parse(page.read_text(encoding="utf-8")):
         assert not [child.content for child in token.children or () if child.type == "text" and "**" in child.content]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}-{page.stem}")
 def test_every_link_within_the_kit_leads_somewhere(page):
     for target in links(page):
         if not re.match(r"https?:|mailto:", target):

@@ -7,8 +7,9 @@ import pytest
 
 from lib.files import ROOT
 from lib.runs import profiles
-from lib.runs.parameters import NOTEBOOKS, resolve
+from lib.runs.parameters import NOTEBOOKS
 from lib.runs.profiles import Run, cell
+from lib.runs.recipes import resolve
 from tests.commands import parsed
 
 PROFILES = sorted(p.stem for p in profiles.FOLDER.glob("*.yaml"))

@@ -15,7 +15,7 @@ RECIPES = [(notebook, name) for notebook, known in recipes.read().items() for na
 def test_a_recipe_sets_every_parameter_in_its_range(notebook, name):
     kind, recipe = NOTEBOOKS[notebook], recipes.load(notebook, name)
     assert set(recipe) == set(kind.model_fields) - NAMES
-    kind.checked(parameters.resolve(notebook, cell(notebook) | {"recipe": name}))
+    kind.checked(recipes.resolve(notebook, cell(notebook) | {"recipe": name}))
 
 
 @pytest.mark.parametrize(("notebook", "name"), RECIPES)

@@ -8,6 +8,7 @@ import sys
 import textwrap
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -326,11 +327,12 @@ def test_refusals(digits):
 def test_saving_leaves_no_half_file(tmp_path, monkeypatch):
     save_beside(tmp_path / "x", {"a": 1})
 
-    def fail(state, path):
-        path.write_bytes(b"half")
+    def fail(path, content):
+        with open(path, "wb") as file:
+            file.write(b"half")
         raise OSError("disk full")
 
-    monkeypatch.setattr(torch, "save", fail)
+    monkeypatch.setattr(Path, "write_bytes", fail)
     with pytest.raises(OSError, match="disk full"):
         save_beside(tmp_path / "x", {"a": 2})
     assert torch.load(tmp_path / "x") == {"a": 1}

@@ -22,7 +22,7 @@ def load(name: str, root: str | Path | None = None) -> Dataset:
 
     Raises:
         DataError: a file is truncated or damaged (it is named), images of a folder differ in size
-            or mode, or a name has neither data nor sample.
+            or mode, lie in train and test alike, or a name has neither data nor sample.
         ValueError: an unknown name that is no folder either.
     """
     if name not in NAMES:

@@ -74,7 +74,14 @@ def chunks(dataset: Dataset, *sizes: int) -> list[range]:
 
 
 def equal_chunks(dataset: Dataset, count: int) -> list[range]:
-    """The training set in ``count`` chunks of the same size; what does not divide is left over."""
+    """The training set in ``count`` chunks of the same size; what does not divide is left over.
+
+    Raises:
+        ValueError: fewer than one, or more than there are images.
+    """
+    total = len(dataset.train_images)
+    if not 1 <= count <= total:
+        raise ValueError(f"chunk_count = {count:,} chunks cannot be made of the {total:,} training images.")
     return chunks(dataset, *[len(dataset.train_images) // count] * count)
 
 

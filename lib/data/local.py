@@ -15,5 +15,5 @@ def find(name: str, place: Path, kind: str = "local") -> Dataset | None:
         return folders.read_cifar10(place, kind)
     if (place / name / "train").is_dir():
         lossy = next((place / name / "train").glob("*/*.jp*g"), None)
-        return folders.read_folder(name, place / name, "JPEG copy" if lossy else kind)
+        return folders.read_folder(name, place / name, "JPEG copy" if lossy else kind, own=False)
     return None

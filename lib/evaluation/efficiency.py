@@ -7,10 +7,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import train_test_split
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from lib.augment import Views
@@ -35,6 +31,8 @@ def draw_labels(labels: Tensor, count: int, seed: int) -> Tensor:
         raise ValueError(
             f"{count} labels were asked for; {classes}, one for each class, to {most}, or all {len(labels)} can be had."
         )
+    from sklearn.model_selection import train_test_split  # where it is used: it takes a second
+
     drawn, _ = train_test_split(np.arange(len(labels)), train_size=count, stratify=labels.numpy(), random_state=seed)
     return torch.from_numpy(drawn)
 
@@ -53,6 +51,10 @@ def linear_accuracy(train: np.ndarray, labels: Tensor, test: np.ndarray, test_la
     The penalty is that of C = 10 on rows of unit mean square length, so that 3,072 pixels and 128 features are
     held back alike; of 0.1, 1, 10 and 100 it did best on training images of the last chunk, which no run uses.
     """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     regression = make_pipeline(StandardScaler(), LogisticRegression(C=10 / train.shape[1], max_iter=500, tol=1e-3))
     return float(regression.fit(train, labels.numpy()).score(test, test_labels.numpy()))
 

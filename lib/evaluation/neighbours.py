@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lib.augment import Views
+from lib.evaluation.protocols import LEAST_PROBE
 from lib.evaluation.representation import alignment, uniformity
 from lib.models import Classifier, SimCLR
 from lib.training.classifier import compute_features
@@ -38,8 +39,8 @@ def knn_probe(model: SimCLR, images: Tensor, labels: Tensor, views: Views) -> Ca
     Raises:
         ValueError: fewer than ten images.
     """
-    if len(images) < 10:
-        raise ValueError(f"a kNN probe needs at least 10 labelled images, {len(images)} were given.")
+    if len(images) < LEAST_PROBE:
+        raise ValueError(f"a kNN probe needs at least {LEAST_PROBE} labelled images, {len(images)} were given.")
     with torch.random.fork_rng(devices=[]):  # the reader's unused head must not draw from the run's random numbers
         reader = Classifier(model.encoder, tuple(images.shape[1:]))
     known = len(images) - len(images) // 5

@@ -38,3 +38,6 @@ HEADS: dict[str, Head] = {
     "linear head on z": Head("z", ()),
     "encoder in training mode": Head("h", (64,), training_mode=True),
 }
+
+#: Images that a kNN probe takes: fewer tell nothing, and leave the vote no neighbours.
+LEAST_PROBE = 10

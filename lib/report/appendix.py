@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from lib.report import style
 from lib.report.findings import clustering_name
 from lib.report.page import Report
 from lib.report.values import Value, digest, in_sweep
+from lib.report.words import literal
 
 
 def appendix(report: Report, records: Sequence[Value], folder: Path) -> None:
@@ -62,7 +63,7 @@ def _environments(report: Report, records: Sequence[Value]) -> None:
         same[0].append(record) if same else alike.append([record])
     for runs in alike:
         had, names = runs[0]["environment"], {r["parameters"]["run"].content: r["parameters"]["run"] for r in runs}
-        packages = [Markup(f"{escape(name)} ") + report.value(number) for name, number in had["packages"].items()]
+        packages = [literal(name) + " " + report.value(number) for name, number in had["packages"].items()]
         report.text(
             "environment.text",
             runs=report.words.list([report.value(name) for name in names.values()]),

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lib.evaluation.protocols import WAYS
-from lib.report.style import DASHES, ENGLISH, PALETTE, band, figure, name_data
+from lib.report.style import DASHES, ENGLISH, PALETTE, as_drawn, band, figure, name_data
 from lib.report.values import deviation
 from lib.report.words import Words
 
@@ -47,7 +47,7 @@ def similarities(record: dict[str, Any], say: Words = ENGLISH) -> Figure:
             label = say(f"pairs.{kind}")
             axis.stairs(density, edges, color=PALETTE[i], linestyle=DASHES[i], linewidth=1.5, label=label)
             axis.stairs(density, edges, color=PALETTE[i], alpha=0.15, fill=True)
-        axis.set(title=say.or_as_is("input", name), xlabel=say("plot.cosine"), xlim=(-1, 1))
+        axis.set(title=as_drawn(say.or_as_is("input", name)), xlabel=say("plot.cosine"), xlim=(-1, 1))
     axes[0].set(ylabel=say("plot.pair_share"))
     axes[0].legend(fontsize=8, loc="upper left")
     return name_data(drawn, record["dataset"], say)
@@ -75,7 +75,7 @@ def controls(groups: Sequence[tuple[str, Sequence[tuple[str, Sequence[float], bo
             axis.errorbar(place, mean, 100 * deviation(values), capsize=3, markersize=5, linestyle="", **look)
             if base:
                 axis.axhline(mean, color=PALETTE[0], linewidth=0.8, linestyle=":")
-        axis.set_xticks(range(len(rows)), [name for name, *_ in rows], fontsize=7, rotation=35, ha="right")
+        axis.set_xticks(range(len(rows)), [as_drawn(name) for name, *_ in rows], fontsize=7, rotation=35, ha="right")
         axis.set(title=title, xlim=(-0.5, len(rows) - 0.5))
     for axis in axes[:, 0]:
         axis.set_ylabel(say("plot.test_accuracy"))

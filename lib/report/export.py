@@ -19,13 +19,21 @@ from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from traitlets.config import Config
 
-from lib.files import ROOT, written_whole
+from lib.files import ROOT, DiskFull, write_whole
 from lib.report import words
 
 NOTEBOOKS = ROOT / "notebooks"
 # A number by itself. Digits that belong to a name (CIFAR-10, resnet18, NT-Xent) are none.
 NUMBER = re.compile(r"(?<![A-Za-z_\d])(?<![A-Za-z]-)\d[\d.,]*")
 # Where a number needs no record: formulas, literature, the kit's own counting, the student's data, code.
+# What a link may lead to, and what the page may show: nothing that runs, nothing that is elsewhere.
+LINK, SHOWN = re.compile(r"#|https:|mailto:|data:image/", re.I), re.compile("data:image/", re.I)
+LINKS = ("href", "xlink:href", "action", "formaction", "cite", "ping", "longdesc")
+LOADED = ("src", "srcset", "poster", "data", "background", "manifest")
+ACTIVE = (
+    "script, iframe, frame, object, embed, applet, portal, form, base, link:not([rel=icon]), "
+    "meta[http-equiv]:not([http-equiv=Content-Security-Policy])"
+)
 STRUCTURE = "math, cite, nav, .section, .label, .reference, .cover table, .sources, .code, pre, script, style"
 
 
@@ -85,7 +93,7 @@ def _contents(soup: BeautifulSoup, say: words.Words) -> None:
         for anchor in heading.find_all("a", class_="anchor-link"):
             anchor.decompose()
         name = " ".join(heading.get_text().split())
-        link = f'<a href="#{heading["id"]}">{html.escape(name)}</a>'
+        link = f'<a href="#{html.escape(heading["id"])}">{html.escape(name)}</a>'
         if heading.name == "h2" or not chapters:
             chapters.append((link, []))
         else:
@@ -121,16 +129,33 @@ def unsourced(soup: Tag) -> list[str]:
     return found
 
 
+def _refuse_active(soup: BeautifulSoup) -> None:
+    """Refuse what would run, load from elsewhere, or lead to anything but a place in the page, the web or a mailbox."""
+    for tag in soup.select(ACTIVE):
+        raise ReportError(f"the report holds <{tag.name}>, which no report needs: {str(tag)[:100]}")
+    for tag in soup.find_all(True):
+        for name, value in tag.attrs.items():
+            address = re.sub(r"[\x00-\x20]", "", value) if isinstance(value, str) else ""  # as browsers read it
+            if name.startswith("on"):
+                raise ReportError(f"the report would run {name}={value!r}.")
+            loads = name in LOADED or (tag.name, name) == ("link", "href")
+            if loads and not SHOWN.match(address):
+                raise ReportError(f"the report would load {value} from elsewhere.")
+            if name in LINKS and not LINK.match(address):
+                raise ReportError(f"the report would lead to {value}: only #…, https: and mailto: are right.")
+        styles = tag.get("style", "") + (tag.get_text() if tag.name == "style" else "")
+        if re.search(r"@import|url\((?!\s*['\"]?(data:image/|#))", styles, re.I):
+            raise ReportError(f"the report's style would load something from elsewhere: {styles[:100]}")
+
+
 def check(soup: BeautifulSoup) -> None:
-    """Refuse a page that loads from elsewhere, holds a number without a record or a link that leads nowhere.
+    """Refuse a page that loads from elsewhere or runs something, holds a number without a record or a link that
+    leads nowhere.
 
     Raises:
         ReportError: with what was found.
     """
-    for tag in [t for t in soup.find_all(src=True) if not t["src"].startswith("data:")]:
-        raise ReportError(f"the report would load {tag['src']} from elsewhere.")
-    for tag in soup.find_all("link", rel="stylesheet"):
-        raise ReportError(f"the report would load {tag['href']} from elsewhere.")
+    _refuse_active(soup)
     places = {tag["id"] for tag in soup.find_all(id=True)}
     for link in soup.find_all("a", href=re.compile("^#")):
         if link["href"][1:] not in places:
@@ -151,12 +176,11 @@ def export(notebook: str | Path, target: str | Path) -> None:
     node = nbformat.read(notebook, as_version=4)
     body, _ = ReportExporter().from_notebook_node(node)
     check(BeautifulSoup(body, "html.parser"))
-    with written_whole(target) as part:
-        part.write_text(body, encoding="utf-8")
+    write_whole(target, body.encode())
 
 
 if __name__ == "__main__":
     try:
         export(*sys.argv[1:3])
-    except ReportError as error:
+    except (ReportError, DiskFull) as error:
         sys.exit(str(error))

@@ -4,6 +4,7 @@ A notebook calls these one after the other; ``lib.report.export`` makes the page
 """
 
 import base64
+import html
 import io
 import re
 from collections.abc import Sequence
@@ -17,9 +18,20 @@ from matplotlib.figure import Figure
 from lib.files import ROOT
 from lib.report import style, values, words
 from lib.report.values import Value
+from lib.report.words import literal
 
 DIAGRAMS = ROOT / "figures" / "diagrams"
 NONE = "–"
+
+
+def slug(name: str) -> str:
+    """A name as the id of a place in the page: what HTML, Markdown or a link may read otherwise goes by its number."""
+    return re.sub(r"[^\w.-]|[^\x00-\x7f]", lambda found: f"-{ord(found[0]):x}", name)
+
+
+def _landing(markdown: str) -> str:
+    """Links within the page, which texts make of names from records, as ``slug`` has them."""
+    return re.sub(r"\]\(#(.*?)\)", lambda found: f"](#{slug(html.unescape(found[1]))})", str(markdown))
 
 
 class Report:
@@ -43,7 +55,7 @@ class Report:
         place = tuple((source.file, source.key) for source in sources)
         self.rows.setdefault(place, sources)
         row = list(self.rows).index(place) + 1
-        return Markup('<a class="{}" href="#source-{}">{}</a>').format(kind, row, shown)
+        return Markup('<a class="{}" href="#source-{}">{}</a>').format(kind, row, literal(shown))
 
     def number(self, given: Value | Sequence[Value], scale: float = 1, digits: int = 2, unit: str = "") -> Markup:
         """One number, or the mean ± deviation of one for each seed; see ``values.mean`` for the digits."""
@@ -70,11 +82,11 @@ class Report:
         if isinstance(content, int):
             return self.count(given)
         shown = self.words.or_as_is(prefix, content)
-        return self._sourced(shown, [given], "sourced name") if re.search(r"\d", shown) else escape(shown)
+        return self._sourced(shown, [given], "sourced name") if re.search(r"\d", shown) else literal(shown)
 
     def time(self, given: Value) -> Markup:
         """A moment, to the minute, in the time zone it was recorded in."""
-        return self._sourced(given.content.replace("T", " ")[:16], [given])
+        return self._sourced(str(given.content).replace("T", " ")[:16], [given])
 
     # Pieces
 
@@ -90,16 +102,16 @@ class Report:
         chapter, *below = self.levels[: level - 1]
         number = ".".join(map(str, [chr(64 + chapter) if self.lettered else chapter, *below]))
         heading = self.words(f"{key}.heading", **given)
-        anchor = anchor or key.replace(".", "-")
+        anchor = slug(anchor or key.replace(".", "-"))
         display(HTML(f'<h{level} id="{anchor}"><span class="section">{number}</span> {heading}</h{level}>'))
 
     def text(self, key: str, **given: Any) -> None:
         """The markdown under a key. ``[](#figure-name)`` in it becomes a link that says “Figure” and its number."""
-        display(Markdown(str(self.words(key, **given))))
+        display(Markdown(_landing(self.words(key, **given))))
 
     def points(self, points: Sequence[str]) -> None:
         """A list of points, each a text already."""
-        display(Markdown("\n".join(f"- {' '.join(point.split())}" for point in points)))
+        display(Markdown(_landing("\n".join(f"- {' '.join(point.split())}" for point in points))))
 
     def figure(self, figure: Figure, key: str, anchor: str = "", **given: Any) -> None:
         """Show a figure as SVG (sharp at any size) with the caption ``<key>.caption``, its alternative text too."""
@@ -118,7 +130,7 @@ class Report:
         paths = {name: path for name, path in paths.items() if path.exists()}
         if not paths:
             return
-        display(Markdown(self.words.join([self.words(f"diagrams.{name}.text", **given) for name in paths])))
+        display(Markdown(_landing(self.words.join([self.words(f"diagrams.{name}.text", **given) for name in paths]))))
         pieces = ""
         for name, path in paths.items():
             svg = path.read_text(encoding="utf-8")
@@ -132,7 +144,7 @@ class Report:
         content = base64.b64encode(svg.encode()).decode()
         caption = self.words(f"{key}.caption", **given)
         label = self.words("label.figure", number=self.figures)
-        anchor = f"figure-{anchor}"
+        anchor = f"figure-{slug(anchor)}"
         return (  # on a narrow screen a plot keeps a size that can be read, and scrolls
             f'<figure id="{anchor}" class="{kind}">'
             f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{anchor}-caption">'
@@ -149,7 +161,7 @@ class Report:
         ``below``: a line for each row, such as the command that makes it again, shown under it over all columns.
         """
         self.tables += 1
-        anchor = f"table-{anchor or key.split('.')[-1]}"
+        anchor = f"table-{slug(anchor or key.split('.')[-1])}"
         label = self.words("label.table", number=self.tables)
         caption = f'<strong class="label">{label}</strong> {self.words(f"{key}.caption", **given)}'
         numeric = [all(_starts_with_digit(row[column]) for row in rows) for column in rows[0]]
@@ -179,8 +191,8 @@ class Report:
         )
         if self.figure_words is not self.words:
             notes = [*notes, (f"{self.figure_words('label.no_font')} {self.words('label.no_font')}", "warn")]
-        below = "".join(f'<p class="data {kind}">{note}</p>' for note, kind in notes)
-        head = f"<h1>{heading}</h1><p>{subtitle}</p>"
+        below = "".join(f'<p class="data {escape(kind)}">{escape(note)}</p>' for note, kind in notes)
+        head = f"<h1>{escape(heading)}</h1><p>{escape(subtitle)}</p>"
         language = f'lang="{self.words.html}" data-language="{self.words.language}"'
         display(HTML(f'<header class="cover" {language}>{head}<table>{rows}</table>{below}</header>'))
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator
 
 from lib.report.words import LANGUAGES
-from lib.runs.parameters import Parameters
+from lib.runs.parameters import Name, Parameters
 
 Text = Annotated[str, BeforeValidator(str)]  # a student number or a date may come as what YAML makes of it
 
@@ -15,7 +15,7 @@ class ReportParameters(Parameters):
 
     language: Literal[LANGUAGES]
     runs: str
-    profile: str
+    profile: Name
     student: Text
     number: Text
     programme: Text

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from lib.report.style import DASHES, ENGLISH, HATCHES, PALETTE, band, classes, figure, name_data
+from lib.report.style import DASHES, ENGLISH, HATCHES, PALETTE, as_drawn, band, classes, figure, name_data
 from lib.report.words import Words
 from lib.runs.records import picture
 
@@ -53,7 +53,7 @@ def pretraining(records: Sequence[dict[str, Any]], say: Words = ENGLISH) -> Figu
     Where the history holds the kNN probe, its accuracy stands in a second panel.
     """
     probed = all("knn_accuracy" in e for r in records for e in r["history"]["pretraining"])
-    drawn, (axes,) = figure(7.6 if probed else 5.5, 3.3, 1, 2 if probed else 1)
+    drawn, (axes,) = figure(7.6 if probed else 5.5, 3.6, 1, 2 if probed else 1)
     band(axes[0], [[e["loss"] for e in r["history"]["pretraining"]] for r in records], say("plot.nt_xent"), PALETTE[0])
     size = records[0]["parameters"]["batch_size"]
     chance = math.log(2 * size - 1)
@@ -71,7 +71,7 @@ def pretraining(records: Sequence[dict[str, Any]], say: Words = ENGLISH) -> Figu
     for axis in axes:
         axis.set(xlabel=say("plot.epoch"), xlim=(0.5, len(records[0]["history"]["pretraining"]) + 0.5))
         axis.xaxis.get_major_locator().set_params(integer=True)
-        axis.legend()
+        axis.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False)  # within, it would cover a short curve
     return name_data(drawn, records[0]["dataset"], say)
 
 
@@ -167,7 +167,7 @@ def maps(record: dict[str, Any], say: Words = ENGLISH) -> Figure:
     drawn, (axes,) = figure(7.6, 3.4, 1, len(results["maps"]))
     for axis, (name, points) in zip(axes, results["maps"].items(), strict=True):
         _dots(axis, points, results["map_labels"], names)
-        axis.set(title=say.or_as_is("input", name), xticks=[], yticks=[], **axes_names)
+        axis.set(title=as_drawn(say.or_as_is("input", name)), xticks=[], yticks=[], **axes_names)
     axes[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2, title=say("plot.class"))
     return name_data(drawn, record["dataset"], say)
 
@@ -204,7 +204,7 @@ def clustering_name(row: dict[str, Any], say: Words) -> str:
     """A clustering's method and its input in a language: ``k-means, 50 principal components``."""
     count, _, rest = row["input"].partition(" ")
     given = say.plain(f"input.{rest}", count=count) if count.isdigit() else say.or_as_is("input", row["input"])
-    return f"{say.or_as_is('method', row['method'])}, {given}"
+    return f"{as_drawn(say.or_as_is('method', row['method']))}, {as_drawn(given)}"
 
 
 def clustering_time(record: dict[str, Any], say: Words = ENGLISH) -> Figure:

@@ -7,6 +7,7 @@ hatching, so that they are told apart in grey.
 import io
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -98,18 +99,41 @@ def standing(dataset: dict[str, Any]) -> str:
     return "copy" if dataset["source"] == "JPEG copy" else "sample"
 
 
+LONGEST = 40  # characters of a name in a figure
+
+
+@cache
+def _characters(families: tuple[str, ...]) -> frozenset[int]:
+    """What these fonts can draw."""
+    fonts = (font_manager.get_font(font_manager.findfont(font_manager.FontProperties([family]))) for family in families)
+    return frozenset(code for font in fonts for code in font.get_charmap())
+
+
+def as_drawn(name: Any) -> str:
+    """A name from a record as a figure can draw it: no formula, no character that no font has, not too long.
+
+    A character that cannot be drawn is written as its number, as in ``U+1F431``.
+    """
+    known = _characters(tuple(matplotlib.rcParams["font.family"]))
+    text = " ".join(str(name).split())
+    text = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    text = "".join(c if ord(c) in known else f"U+{ord(c):04X}" for c in text)
+    text = f" {text}" if text.startswith("_") else text  # a legend leaves out what begins with _
+    return text.replace("$", r"\$")
+
+
 def classes(dataset: dict[str, Any], say: Words) -> list[str]:
-    """The names of its classes in a language, as far as they are known."""
-    return [say.or_as_is("classes", name) for name in dataset["classes"]]
+    """The names of its classes for a figure, in a language as far as they are known."""
+    return [as_drawn(say.or_as_is("classes", name)) for name in dataset["classes"]]
 
 
 def name_data(drawn: Figure, dataset: dict[str, Any], say: Words) -> Figure:
     """Name the data under the figure; in red unless it is the genuine set."""
     line = say.plain(
         f"plot.data_{standing(dataset)}",
-        name=title(dataset),
+        name=as_drawn(title(dataset)),
         images=f"{dataset['train']:,} + {dataset['test']:,}",
-        source=say.or_as_is("data_source", dataset["source"]),
+        source=as_drawn(say.or_as_is("data_source", dataset["source"])),
     )
     colour = "0.35" if dataset["genuine"] else "#b00020"
     drawn.supxlabel(line, fontsize=7, color=colour, x=0.99, ha="right")

@@ -5,6 +5,7 @@ A key names its place in the file: ``words("cover.student")``. Texts are Jinja t
 every number of the report comes from a record (``lib.report.values``).
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import cache
@@ -25,6 +26,26 @@ LANGUAGES = tuple(sorted(path.stem for path in TEXTS.glob("*.yaml")))
 _TEMPLATES = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True)
 
 
+# ASCII punctuation but for what means something at the end of a word only, as in "- " and "1. ".
+_MEANS_SOMETHING = re.compile(r"[!-$&-+:-@\[-`{-~]|[-.](?=\s|$)")
+
+
+def literal(text: Any) -> Markup:
+    """What comes from a record, to be shown as it is: neither HTML nor Markdown sees more than text in it.
+
+    Characters that may mean something are written by their number, which both read, and lines are one line.
+    ``Markup`` is left alone.
+    """
+    if hasattr(text, "__html__"):
+        return Markup(text)
+    text = re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", str(text).encode("utf-8", "replace").decode())
+    return Markup(_MEANS_SOMETHING.sub(_by_number, text))
+
+
+def _by_number(found: re.Match) -> str:
+    return escape(found[0]) if found[0] in "&<>" else f"&#{ord(found[0])};"
+
+
 class WordsError(ValueError):
     """A language, a text or a value for a text that is not there."""
 
@@ -43,13 +64,14 @@ class Words:
         return key in self.texts
 
     def __call__(self, key: str, /, **values: Any) -> Markup:
-        """The text under a key with its values filled in; what is not ``Markup`` is escaped.
+        """The text under a key with its values filled in; what is not ``Markup`` is shown literally.
 
         Raises:
             WordsError: no text has this key, or the text asks for a value that was not given.
         """
         if key not in self.texts:
             raise WordsError(f"there is no text {key!r} in {TEXTS / self.language}.yaml: write one there.")
+        values = {name: v if isinstance(v, int | float | None) else literal(v) for name, v in values.items()}
         try:
             return Markup(_TEMPLATES.from_string(self.texts[key]).render(**values).strip())
         except jinja2.UndefinedError as error:
@@ -73,7 +95,7 @@ class Words:
         marks = [f"\x00{i}\x00" for i in range(len(parts))]  # Babel joins plain text only
         joined = format_list(marks, locale=self.locale) if parts else ""
         for mark, part in zip(marks, parts, strict=True):
-            joined = joined.replace(mark, escape(part))
+            joined = joined.replace(mark, literal(part))
         return Markup(joined)
 
     def date(self, text: str) -> str:

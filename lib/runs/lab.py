@@ -2,6 +2,8 @@
 
 The method itself (views, loss, pretraining, freezing) stands in the notebooks; each function here fills the record of
 the run that is going on.
+
+``lib.training.flops`` is imported where it is used: it takes 80 MB, and mnist.ipynb counts nothing.
 """
 
 import textwrap
@@ -18,11 +20,10 @@ from torch import Tensor
 from lib import data
 from lib.evaluation import classification, neighbours, representation
 from lib.models import Classifier, SimCLR
-from lib.runs import parameters, recipes
+from lib.runs import checks, parameters, recipes
 from lib.runs.records import Run
-from lib.training import flops, train_classifier
+from lib.training import train_classifier
 from lib.training.checkpoint import save_beside
-from lib.training.loop import check_batch
 
 
 def begin(notebook: str, namespace: dict[str, Any]) -> Run:
@@ -66,6 +67,7 @@ def load_data(run: Run) -> Data:
     Raises:
         DataError: the files are damaged or of a form the kit does not take.
         ValueError: no such data set or chunk, or a batch larger than the images it is made from.
+        ParameterError: something that a later phase could not be done with; see ``lib.runs.checks``.
     """
     p = run.asked
     with run.phase("data"):
@@ -77,9 +79,7 @@ def load_data(run: Run) -> Data:
     print(f"{images.name}: {images.source.description}" + ("" if images.source.genuine else "  <<< NOT THE ORIGINAL"))
     counts = " and ".join(f"{len(rows):,}" for rows in labelled)
     print(f"{len(unlabelled):,} images without labels; {counts} with labels")
-    check_batch(len(unlabelled), p.pretraining)
-    for rows in labelled:
-        check_batch(len(rows), p.classifier)
+    checks.check_simclr(p, images)
     return Data(images, len(parts[0]), unlabelled, labelled)
 
 
@@ -91,6 +91,8 @@ def knn_probe(run: Run, given: Data, model: SimCLR) -> Callable[[], dict[str, fl
 
 def count_work(run: Run, given: Data, model: SimCLR) -> None:
     """Floating-point operations of the whole pretraining, and how fast this machine multiplies matrices."""
+    from lib.training import flops
+
     p = run.asked
     shape, images = given.images.image_shape, len(given.unlabelled_rows)
     work = flops.pretraining_flops(model, shape, images, p.pretraining, p.small_crops)
@@ -123,14 +125,20 @@ def train_classifiers(run: Run, given: Data, build: Callable[[], Classifier]) ->
         )
         run.training(key, history)
         if "flops" in run.results:
-            once = not p.labelled_views.operations
-            work = flops.classifier_flops(classifier, images.shape[1:], len(images), p.classifier_epochs, once)
-            run.results["flops"][key] = work
+            run.results["flops"][key] = _head_work(run, classifier, images)
         shared = len(set(numbers) & set(p.unlabelled_chunks)) * given.chunk_size
         entries.append({"labels": len(images), "chunks": numbers, "also_unlabelled": shared, "history": key})
         classifiers.append(classifier)
     run.results["classifiers"] = entries
     return classifiers
+
+
+def _head_work(run: Run, classifier: Classifier, images: Tensor) -> int:
+    """Floating-point operations of a head's whole training on labelled images (N, C, H, W)."""
+    from lib.training import flops
+
+    once = not run.asked.labelled_views.operations
+    return flops.classifier_flops(classifier, images.shape[1:], len(images), run.asked.classifier_epochs, once)
 
 
 def test_once(run: Run, given: Data, classifiers: Sequence[Classifier]) -> list[Tensor]:

@@ -14,13 +14,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from lib.augment import VIEWS, ResizedCrop, Views
 from lib.models import ENCODERS
-from lib.evaluation.protocols import HEADS, WAYS
+from lib.evaluation.protocols import HEADS, LEAST_PROBE, WAYS
+from lib.files import NAME
 from lib.runs import recipes
 from lib.training.device import PRECISIONS
 from lib.training.settings import OPTIMIZERS, SCHEDULES, Settings
 
 Positive = Annotated[int, Field(ge=1)]
 Chunks = Annotated[list[Positive], Field(min_length=1)]
+Name = Annotated[str, Field(pattern=NAME, max_length=100)]
 Width = Annotated[list[Positive], Field(max_length=5)]
 
 
@@ -83,8 +85,8 @@ class RunParameters(Parameters):
     """What every notebook that leaves a record takes."""
 
     recipe: str
-    profile: Annotated[str, Field(pattern=r"^[\w.-]+$")]
-    run: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    profile: Name
+    run: Name
     runs: str
     seed: Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -151,6 +153,14 @@ class SimCLRParameters(TrainingParameters):
             raise ValueError(f"small_crops needs an encoder that takes any size; {self.encoder} takes one only")
         if self.small_crops and not any(isinstance(o, ResizedCrop) for o in VIEWS[self.views][0]):
             raise ValueError(f"small_crops needs views with a resized crop; {self.views} has none")
+        if any(side < 4 for _, side in self.small_crops):
+            raise ValueError("small_crops has views of fewer than 4 pixels a side, in which nothing can be seen")
+        if (lasts := [last for last, _ in self.small_crops]) != sorted(set(lasts)):
+            raise ValueError(f"small_crops ends at epochs {lasts}: each pair must end after the one before it")
+        if 0 < self.probe_images < LEAST_PROBE:
+            raise ValueError(f"probe_images is {self.probe_images}: {LEAST_PROBE} or more are right, or 0 for no probe")
+        if len(set(map(tuple, self.labelled_chunks))) < len(self.labelled_chunks):
+            raise ValueError("labelled_chunks has the same list twice: name each once")
         if self.whiten_stem and not spec.whitens:
             able = ", ".join(name for name, other in ENCODERS.items() if other.whitens)
             raise ValueError(f"whiten_stem is for {able}; {self.encoder} has no stem of that kind")
@@ -249,20 +259,6 @@ NOTEBOOKS: dict[str, type[RunParameters]] = {
 }
 
 
-def resolve(notebook: str, given: dict[str, Any]) -> dict[str, Any]:
-    """All parameters of a notebook: those given, and from the recipe those that are not or that are None.
-
-    Raises:
-        ParameterError: ``recipe`` names none of the notebook's recipes.
-    """
-    known = NOTEBOOKS[notebook].model_fields
-    chosen = {name: value for name, value in given.items() if value is not None or name not in known}
-    try:
-        return recipes.load(notebook, given["recipe"]) | chosen
-    except recipes.RecipeError as error:
-        raise ParameterError(f"{error}.") from None
-
-
 def read(notebook: str, namespace: dict[str, Any]) -> RunParameters:
     """The parameters of a notebook that hands over its ``globals()``, checked.
 
@@ -270,4 +266,8 @@ def read(notebook: str, namespace: dict[str, Any]) -> RunParameters:
         ParameterError: one paragraph with every parameter that is unknown or out of range.
     """
     kind = NOTEBOOKS[notebook]
-    return kind.checked(resolve(notebook, kind._given(namespace)))
+    try:
+        values = recipes.resolve(notebook, kind._given(namespace))
+    except recipes.RecipeError as error:
+        raise ParameterError(f"{error}.") from None
+    return kind.checked(values)

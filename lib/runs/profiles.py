@@ -19,16 +19,16 @@ from typing import Any
 
 import yaml
 
-from lib.files import ROOT
+from lib.files import NAME, ROOT
 from lib.runs import recipes
-from lib.runs.parameters import resolve
+from lib.runs.recipes import resolve
 
 NOTEBOOKS = ROOT / "notebooks"
 FOLDER = NOTEBOOKS / "profiles"
 
 
 class ProfileError(ValueError):
-    """A profile that is not there."""
+    """A profile that is not there, or names a run so that it would lie elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def defaults(notebook: str) -> dict[str, Any]:
 
 def _read(profile: str) -> dict[str, Any]:
     path = FOLDER / f"{profile}.yaml"
-    if not path.exists():
+    if not re.fullmatch(NAME, profile) or not path.exists():
         there = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yaml")))
         raise ProfileError(f"There is no profile {profile!r}; there are: {there}.")
     return yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -119,7 +119,7 @@ def load(profile: str) -> list[Run]:
     """Every run of a profile, in the file's order.
 
     Raises:
-        ProfileError: there is no such profile; the message lists those there are.
+        ProfileError: there is no such profile, and the message lists those there are; or a run's name is no name.
     """
     return [run for name, asked in _read(profile)["runs"].items() for run in _expand(profile, name, **asked)]
 
@@ -149,6 +149,10 @@ def _expand(
     after=None,
     needs=None,
 ) -> Iterator[Run]:
+    if not re.fullmatch(NAME, name):
+        raise ProfileError(
+            f"{profile}: a run cannot be named {name!r}; letters, digits, '_', '-' and '.' within are right."
+        )
     recipe = recipe or cell(notebook)["recipe"]
     for change in vary:
         for seed in seeds:

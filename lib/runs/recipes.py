@@ -43,3 +43,15 @@ def load(notebook: str, name: str) -> dict[str, Any]:
         section, _, base = base.rpartition("/")
         return load(section or notebook, base) | own
     return own
+
+
+def resolve(notebook: str, given: dict[str, Any]) -> dict[str, Any]:
+    """All parameters of a notebook: those given, and from the recipe those that are not or that are None.
+
+    Nothing is checked but the recipe's name, so that this needs no torch; ``lib.runs.parameters`` checks.
+
+    Raises:
+        RecipeError: ``recipe`` names none of the notebook's recipes.
+    """
+    own = load(notebook, given["recipe"])
+    return own | {name: value for name, value in given.items() if value is not None or name not in own}

@@ -1,6 +1,7 @@
 """One JSON record a run: what was asked, where it ran, what it measured."""
 
 import base64
+import hashlib
 import json
 import os
 import platform
@@ -16,7 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from lib.files import ROOT, written_whole
+from lib import progress
+from lib.files import ROOT, write_whole
 from lib.runs.parameters import RunParameters
 from lib.training.device import choose_device, choose_precision
 
@@ -54,6 +56,7 @@ class Run:
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Time a phase of the run, in seconds."""
+        progress.tell(phase=name)
         start = time.perf_counter()
         yield
         self.seconds[name] = time.perf_counter() - start
@@ -99,17 +102,30 @@ class Run:
         record |= {"finished": datetime.now(timezone.utc).isoformat(timespec="seconds")} | content
         if not self.parameters.get("illustrated", True):
             record["pictures"] = {}
+        if (model := self.folder / "model.pt").exists():
+            record["model_sha256"] = file_digest(model)
+        record["sha256"] = digest(json.loads(json.dumps(record, allow_nan=False)))  # as it will be read back
         path = self.folder / "record.json"
-        with written_whole(path) as part:
-            part.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        write_whole(path, (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
         return path
+
+
+def digest(record: dict[str, Any]) -> str:
+    """A hash of what a record says, but for its own ``sha256``, however it is indented."""
+    said = {key: value for key, value in record.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, as ``sha256sum`` prints it."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def load(path: str | Path) -> dict[str, Any]:
     """A record from its file or the folder it is in.
 
     Raises:
-        RecordError: no such file, no JSON, or a key of ``REQUIRED`` missing.
+        RecordError: no such file, no JSON, a key of ``REQUIRED`` missing, or not what its run wrote.
     """
     path = Path(path)
     path = path if path.suffix == ".json" else path / "record.json"
@@ -122,6 +138,8 @@ def load(path: str | Path) -> dict[str, Any]:
     missing = [key for key in REQUIRED if key not in record] if isinstance(record, dict) else REQUIRED
     if missing:
         raise RecordError(f"{path} is no record of a run: {', '.join(missing)} missing.")
+    if record.get("sha256", found := digest(record)) != found:  # records from before there was one have none
+        raise RecordError(f"{path} is not as its run wrote it: something in it was changed. Run it again.")
     return record
 
 

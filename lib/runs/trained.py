@@ -12,7 +12,9 @@ from lib.augment import Views
 from lib.data import Dataset, equal_chunks, join
 from lib.data import load as load_images
 from lib.models import Classifier, SimCLR, whiten
-from lib.runs import records
+from lib.runs import checks, records
+from lib.runs.parameters import EvidenceParameters
+from lib.training.checkpoint import Damaged, load_whole
 from lib.training.classifier import compute_features
 
 
@@ -61,6 +63,7 @@ def reopen(run: records.Run) -> Reopened:
 
     Raises:
         RecordError: it is not there, or was made on other images than those that are here now.
+        ParameterError: something that a later phase could not be done with; see ``lib.runs.checks``.
     """
     record, model = load_run(records.runs_folder(run.asked.runs) / run.asked.simclr_run)
     with run.phase("data"):
@@ -68,6 +71,10 @@ def reopen(run: records.Run) -> Reopened:
     run.dataset = images.describe()
     check_same_data(record["dataset"], run.dataset)
     print(f"{run.asked.simclr_run}, on {images.name}: {images.source.description}")
+    if isinstance(run.asked, EvidenceParameters):
+        checks.check_evidence(run.asked, images, record["parameters"], model)
+    else:
+        checks.check_comparison(run.asked, images, record["parameters"])
     return Reopened(record, model, images, equal_chunks(images, record["parameters"]["chunk_count"]))
 
 
@@ -93,7 +100,15 @@ def load_run(folder: str | Path) -> tuple[dict[str, Any], SimCLR]:
     norm = wanted.get("projection_batch_norm", False)  # records from before there was a choice have none
     shape = tuple(record["dataset"]["shape"])
     model = SimCLR(wanted["encoder"], tuple(wanted["projection"]), shape, batch_norm=norm)
-    model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    try:
+        if record.get("model_sha256", found := records.file_digest(weights)) != found:
+            raise Damaged("it is not the file this record was written with")
+        model.load_state_dict(load_whole(weights))
+    except (Damaged, RuntimeError, TypeError) as error:  # the last two: weights of another network, no weights
+        raise records.RecordError(
+            f"{weights} does not hold the network of its run ({' '.join(str(error).split())[:200]}). "
+            f"Delete {folder} and run it again."
+        ) from error
     return record, model.eval()
 
 

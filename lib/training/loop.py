@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from lib import progress
 from lib.training import distributed
 from lib.training.checkpoint import TrainingState, code_digest, digest
 from lib.training.settings import OPTIMIZERS, SCHEDULES, Settings
@@ -68,6 +69,7 @@ class Pace:
             self.start = time.perf_counter()
         elif self.taken == self.WARM_UP + self.LOOK:
             pace = (time.perf_counter() - self.start) / self.LOOK
+            progress.tell(name=self.name, left=pace * self.left)
             if pace * self.left > self.WORTH_SAYING:
                 self.say(
                     f"{self.name}: about {pace * self.left / 60:.0f} minutes left at this pace ({pace:.2f} s a step)"
@@ -118,6 +120,8 @@ def fit(
     bar = tqdm(total=settings.epochs, initial=len(history), **options)
     pace = Pace(math.ceil(len(images) / settings.batch_size) * (settings.epochs - len(history)), name, bar.write)
     model.train()
+    if first:
+        progress.tell(name=name, epoch=len(history), epochs=settings.epochs)
     try:
         for epoch in range(len(history) + 1, settings.epochs + 1):
             start = time.perf_counter()
@@ -129,6 +133,8 @@ def fit(
                 history[-1] = distributed.from_first(history[-1])
             if checkpoint and first:
                 state.save(checkpoint, history)
+            if first:
+                progress.tell(name=name, **history[-1], epochs=settings.epochs)
             shown = {k: v for k, v in history[-1].items() if k not in ("epoch", "seconds", "probe_seconds")}
             bar.set_postfix({key: f"{value:.3f}" for key, value in shown.items()}, refresh=False)
             bar.update()

@@ -1,0 +1,215 @@
+"""The way in, on every system: python lab.py report, python lab.py test, python lab.py check, ...
+
+Needs nothing but Python 3.10. The first call makes an environment in .venv, a later one does only what changed
+in the requirements; then the kit's own command runs in it: see python lab.py --help. An environment that is
+active, such as conda's, is used as it is. With --cpu the environment gets PyTorch without CUDA, a gigabyte
+instead of six. Mirrors are pip's own affair: PIP_INDEX_URL or pip.conf.
+"""
+
+# Old Pythons must be able to read this file, to be told that they are too old: no f-strings, no annotations.
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.abspath(__file__))
+HOME = os.path.join(ROOT, ".venv")
+MARKER = os.path.join(HOME, "lab.json")
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+TESTS = ("test", "bench")  # the commands that need requirements-test.txt
+
+
+def main(words):
+    """Make the environment if need be, and run the kit's command in it."""
+    if sys.version_info < (3, 10):
+        sys.exit("Python 3.10 or newer is needed; this is %s (%s)." % (sys.version.split()[0], sys.executable))
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # of a path, a terminal of another character set shows ? for what it lacks
+    cpu = "--cpu" in words
+    words = [word for word in words if word != "--cpu"] or ["--help"]
+    python = active()
+    if python and cpu:
+        print("--cpu changes nothing here: the environment %s is active and is used as it is." % sys.prefix)
+    if not python:
+        python = in_home()
+        with alone():
+            set_up(cpu, words[0] in TESTS)
+    return call([python, "-m", "lib.cli"] + words)
+
+
+def call(command):
+    """Run a command of the kit. Ctrl-C reaches it as well, and it is for it to say what becomes of that."""
+    process = subprocess.Popen(command, cwd=ROOT)
+    while True:
+        with contextlib.suppress(KeyboardInterrupt):
+            return process.wait()
+
+
+def in_home():
+    """The Python of .venv."""
+    return os.path.join(HOME, "Scripts", "python.exe") if os.name == "nt" else os.path.join(HOME, "bin", "python")
+
+
+def active():
+    """The Python of an environment that is active and has what the kit needs; None if .venv is to be used."""
+    named = os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX")
+    if named and not same(named, sys.prefix) and sys.prefix == sys.base_prefix:
+        inside = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
+        places = [os.path.join(named, *inside), os.path.join(named, "python.exe")]  # the second is conda's on Windows
+        found = [place for place in places if os.path.exists(place)]
+        if found and not same(named, HOME):  # this very file, by the Python of that environment
+            sys.exit(call([found[0], os.path.abspath(__file__)] + sys.argv[1:]))
+    if same(sys.prefix, HOME) or not (sys.prefix != sys.base_prefix or (named and same(named, sys.prefix))):
+        return None
+    lacking = [line for line in required() if not installed(line)]
+    if not lacking:
+        return sys.executable
+    if os.environ.get("CONDA_DEFAULT_ENV") == "base":  # on Windows conda's prompt opens in it: no choice of anybody's
+        return None
+    sys.exit(
+        "The environment %s is active and lacks %s.\nEither put in what the kit needs:\n"
+        "    python -m pip install -r requirements.txt -r requirements-test.txt\n"
+        "or leave it (deactivate, conda deactivate) and give the same command again: then an environment of its "
+        "own is made in .venv." % (sys.prefix, ", ".join(line.split()[0] for line in lacking))
+    )
+
+
+def same(one, other):
+    """Whether two paths are one folder."""
+    return os.path.normcase(os.path.realpath(one)) == os.path.normcase(os.path.realpath(other))
+
+
+def required(test=False):
+    """The lines of requirements.txt, or of requirements-test.txt, without their reasons."""
+    with open(os.path.join(ROOT, "requirements-test.txt" if test else "requirements.txt"), encoding="utf-8") as file:
+        return [line.split("#")[0].strip() for line in file if line.split("#")[0].strip()]
+
+
+def installed(line):
+    """Whether a package is there in a version that a line of the requirements admits."""
+    from importlib import metadata
+
+    name, bounds = re.match(r"([\w.-]+)(.*)", line).groups()
+    try:
+        version = numbers(metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return False
+    limits = [(sign, numbers(value)) for sign, value in re.findall(r"(>=|<)([\d.]+)", bounds)]
+    return all(version >= limit if sign == ">=" else version < limit for sign, limit in limits)
+
+
+def numbers(version):
+    """2.14.1+cpu as (2, 14, 1)."""
+    return tuple(int(part) for part in re.match(r"[\d.]+", version).group().strip(".").split("."))
+
+
+def set_up(cpu, test):
+    """Make .venv, or bring it up to date; what was interrupted is begun anew."""
+    made = read(MARKER)
+    cpu = cpu or made.get("cpu", False)
+    wanted = {"requirements": digest("requirements.txt", "pyproject.toml"), "root": ROOT, "cpu": cpu}
+    test = test or "test" in made  # once there, the test requirements are kept up with the others
+    if test:
+        wanted["test"] = digest("requirements-test.txt")
+    works = os.path.exists(in_home())  # not where the Python it was made with is gone
+    if made == wanted and works:
+        return
+    if not same(sys.prefix, HOME):  # a Python cannot remove the ground it stands on
+        moved = any(made.get(key) != wanted[key] for key in ("root", "cpu"))
+        if os.path.exists(os.path.join(HOME, "begun-by-lab")) and (moved or not works):
+            shutil.rmtree(HOME)
+        if not os.path.exists(in_home()):
+            create()
+    with contextlib.suppress(OSError):
+        os.remove(MARKER)  # from here on .venv is half-made, until the marker is written again
+    print("Setting up %s%s" % (HOME, " (PyTorch without CUDA)" if cpu else ""))
+    print("This takes as long as the download of PyTorch and what it needs: a few minutes, once.")
+    sys.stdout.flush()
+    if cpu:
+        torch = [line.replace(" ", "") for line in required() if line.startswith("torch")]
+        pip(["--no-deps", "--index-url", CPU_INDEX] + torch)  # what they need comes from pip's own index, below
+    pip(["-r", "requirements.txt"] + (["-r", "requirements-test.txt"] if test else []))
+    pip(["--no-deps", "-e", "."])
+    with open(MARKER + ".part", "w") as file:
+        json.dump(wanted, file)
+    os.replace(MARKER + ".part", MARKER)
+
+
+def create():
+    """An environment with pip."""
+    if not os.path.isdir(HOME):
+        os.mkdir(HOME)
+    with open(os.path.join(HOME, "begun-by-lab"), "w"):
+        pass  # this .venv is the kit's own to remove
+    try:
+        import ensurepip  # noqa: F401
+        import venv  # noqa: F401
+    except ImportError:
+        shutil.rmtree(HOME)
+        sys.exit(
+            "This Python (%s) cannot make environments, for a part of it is missing. On Debian and Ubuntu:\n"
+            "    sudo apt install python%d.%d-venv\nthen give the same command again."
+            % (sys.executable, sys.version_info[0], sys.version_info[1])
+        )
+    if subprocess.call([sys.executable, "-m", "venv", HOME]):
+        sys.exit("The environment %s could not be made; the lines above say why." % HOME)
+
+
+def pip(words):
+    """Install into .venv, and say what to do if that fails."""
+    command = [in_home(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"] + words
+    if subprocess.call(command, cwd=ROOT):
+        if CPU_INDEX in words:
+            sys.exit(
+                "PyTorch without CUDA could not be fetched from %s; the lines above say why. Give the same command "
+                "again, or leave out --cpu: then PyTorch comes from pip's usual index, with CUDA." % CPU_INDEX
+            )
+        sys.exit(
+            "pip could not install what the kit needs; its lines above say why. Without network there is nothing "
+            "to be done; behind a slow one name a mirror in PIP_INDEX_URL, for example\n"
+            "    https://pypi.tuna.tsinghua.edu.cn/simple\nand give the same command again: it goes on from here."
+        )
+
+
+@contextlib.contextmanager
+def alone():
+    """One set-up at a time: a second call waits. The system ends the lock with the process that holds it."""
+    with open(os.path.join(ROOT, ".venv.lock"), "w") as file:
+        try:
+            import fcntl
+        except ImportError:
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+            yield
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def digest(*names):
+    """A hash of some of the kit's files."""
+    content = b""
+    for name in names:
+        with open(os.path.join(ROOT, name), "rb") as file:
+            content += file.read()
+    return hashlib.sha256(content).hexdigest()
+
+
+def read(path):
+    """What a JSON file holds; nothing where there is none."""
+    try:
+        with open(path) as file:
+            return json.load(file)
+    except (OSError, ValueError):
+        return {}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

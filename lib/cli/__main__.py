@@ -1,0 +1,104 @@
+"""``lab``, or ``python -m lib.cli``: the kit's commands."""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+from lib.cli import LabError
+from lib.files import ROOT
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    lab = argparse.ArgumentParser(prog="lab", description="The SimCLR lab kit.")
+    add = lab.add_subparsers(dest="command", required=True, metavar="COMMAND").add_parser
+    verbose = argparse.ArgumentParser(add_help=False)
+    verbose.add_argument("--verbose", action="store_true", help="print the logs too")
+
+    report = add("report", parents=[verbose], help="make the runs of a profile that are out of date, and their report")
+    report.add_argument("profile", nargs="?", default="quick", help="default: quick")
+    report.add_argument("--only", metavar="NAME", default="", help="only runs whose name begins so")
+    report.add_argument("--all", action="store_true", help="with the runs that need a GPU, though there is none")
+    run = add("run", parents=[verbose], help="make one run of a profile if it is out of date")
+    run.add_argument("run", metavar="PROFILE/RUN", help="for example quick/mnist, improved/mnist-seed1")
+    published = add("published", parents=[verbose], help="a report on the records that come with the kit, no training")
+    published.add_argument("profile", nargs="?", default="quick", help="default: quick")
+    add("notebooks", help="open JupyterLab on the notebooks")
+    add("test", help="run the tests; what follows goes to pytest", add_help=False)
+    add("bench", help="measure the kit; what follows goes to bench.run", add_help=False)
+    add("check", help="what this machine has: Python, torch, GPU, fonts, browser, data, disk")
+    clean = add("clean", help="remove every run and report")
+    clean.add_argument("--yes", action="store_true", help="without asking")
+    return lab
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Carry out a command; the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a terminal of another character set shows ? for what it lacks
+    asked, rest = parser().parse_known_args(words)
+    if rest and asked.command not in ("test", "bench"):
+        parser().error(f"unrecognized arguments: {' '.join(rest)}")
+    os.chdir(ROOT)
+    try:
+        return _carry_out(asked, rest)
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted. The same command goes on from the last whole epoch.", file=sys.stderr)
+        return 130
+
+
+def _carry_out(asked: argparse.Namespace, rest: list[str]) -> int:
+    match asked.command:
+        case "report" | "published" | "run":
+            return _make(asked)
+        case "notebooks":
+            # the whole kit is in reach, the notebooks are in sight
+            where = [f"--ServerApp.root_dir={ROOT}", "--LabApp.default_url=/lab/tree/notebooks"]
+            return _module("jupyter", "lab", *where)
+        case "test":
+            return _module("pytest", *rest)
+        case "bench":
+            return _module("bench.run", *rest)
+        case "check":
+            from lib.cli import check
+
+            return check.main()
+        case _:
+            from lib.cli import make
+
+            return make.clean(asked.yes)
+
+
+def _make(asked: argparse.Namespace) -> int:
+    from lib.cli import make, plan
+
+    if asked.command == "published":
+        return make.report(plan.make(asked.profile, published=True), verbose=asked.verbose)
+    if asked.command == "run":
+        profile, _, name = asked.run.partition("/")
+        return make.runs(plan.one(profile, name), asked.verbose)
+    wanted = plan.make(asked.profile, asked.only, True if asked.all else None)
+    if wanted.left_out:
+        print(
+            f"Left out, for there is no GPU here: {', '.join(wanted.left_out)}. What they would take stands in "
+            f"docs/cifar10.md; to run them all the same: python lab.py report {asked.profile} --all"
+        )
+    return make.report(wanted, asked.only, asked.verbose)
+
+
+def _module(name: str, *words: str) -> int:
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    process = subprocess.Popen([sys.executable, "-m", name, *words], env=os.environ | {"PYTHONPATH": path})
+    while True:
+        with suppress(KeyboardInterrupt):  # it has heard it too: JupyterLab asks back
+            return process.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,209 @@
+"""What stands on the terminal while runs are made: a line a run, alive where the output is a terminal.
+
+Elsewhere (a file, a pipe) a line is printed when a run starts, when one of its phases ends, and when it is done.
+"""
+
+import json
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lib.cli.jobs import LOG, PROGRESS
+
+PATIENCE = 300  # seconds after which a long phase says again how far it is, where the output is no terminal
+
+
+class Tail:
+    """The whole lines that are added to a file from now on."""
+
+    def __init__(self, path: Path):
+        self.path, self.place = path, 0
+
+    def lines(self) -> list[str]:
+        """What was added since the last call; a file that was begun anew is read from its start."""
+        try:
+            if self.path.stat().st_size < self.place:
+                self.place = 0
+            with open(self.path, "rb") as file:
+                file.seek(self.place)
+                added = file.read()
+        except OSError:
+            return []
+        whole = added[: added.rfind(b"\n") + 1]
+        self.place += len(whole)
+        return whole.decode("utf-8", "replace").splitlines()
+
+
+@dataclass
+class Work:
+    """How far a run, or the report, is."""
+
+    name: str
+    folder: Path
+    phase: str = ""
+    epoch: int = 0
+    epochs: int = 0
+    measures: dict[str, float] = field(default_factory=dict)
+    left: float | None = None
+    started: float = 0.0
+    ended: bool = False
+    interrupted: bool = False
+    failed: str = ""
+
+    def __post_init__(self):
+        self.told, self.log, self.since = Tail(self.folder / PROGRESS), Tail(self.folder / LOG), 0.0
+
+    def take(self, event: dict[str, Any]) -> None:
+        """Follow one line of ``lib.progress.tell``."""
+        if not self.started:
+            self.started = time.monotonic()
+        if "failed" in event:
+            self.failed, self.ended = event["failed"], True
+        elif "interrupted" in event:
+            self.interrupted = self.ended = True
+        elif "done" in event:
+            self.ended = self.name != "report"  # of a report the page and the PDF are still to come
+        elif "step" in event:
+            self.phase, self.epochs, self.left = event["step"], 0, None
+        elif "phase" in event:
+            self.phase, self.epochs, self.measures, self.left = event["phase"], 0, {}, None
+        elif "left" in event:
+            self.left, self.since = event["left"], time.monotonic()
+        else:
+            self.phase = event["name"].split(" ", 1)[-1]
+            self.epoch, self.epochs, self.since = event["epoch"], event["epochs"], time.monotonic()
+            self.measures = {key: event[key] for key in ("loss", "knn_accuracy", "accuracy") if key in event}
+            seconds = event.get("seconds", 0) + event.get("probe_seconds", 0)
+            self.left = seconds * (self.epochs - self.epoch) or None
+
+    def columns(self) -> list[str]:
+        """Name, phase, epoch, measures, time left; empty what is not known."""
+        epoch = f"epoch {min(self.epoch + 1, self.epochs)}/{self.epochs}" if self.epochs else ""
+        left = max(0.0, self.left - (time.monotonic() - self.since)) if self.left else None
+        remaining = f"{duration(left)} left" if left is not None else ""
+        return [self.name, self.doing(), epoch, self.shown(), remaining]
+
+    def doing(self) -> str:
+        """The phase, in words."""
+        words = {"notebook": "figures and text" if self.name == "report" else "starting", "data": "reading the data"}
+        return words.get(self.phase, self.phase)
+
+    def shown(self) -> str:
+        """The last epoch's measures."""
+        words = {"loss": "loss {:.3f}", "knn_accuracy": "kNN {:.1%}", "accuracy": "training {:.1%}"}
+        return ", ".join(words[key].format(value) for key, value in self.measures.items())
+
+
+def duration(seconds: float) -> str:
+    """As a clock on the wall would tell it: 35 s, 12 min, 2 h 5 min."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def result(record: dict[str, Any]) -> str:
+    """A record's headline: accuracy, what it cost in labels and time, and what the images were."""
+    results, parts = record["results"], []
+    if classifiers := results.get("classifiers"):
+        parts.append(", ".join(f"{c['test_accuracy']:.2%} with {c['labels']:,} labels" for c in classifiers))
+    elif clusterings := results.get("clusterings"):
+        best = max(clusterings, key=lambda row: row["majority"])
+        parts.append(f"{best['majority']:.2%}, {best['method']} on {best['input']}, no labels")
+    elif "test_accuracy" in results:
+        parts.append(f"{results['test_accuracy']:.2%}")
+    parts.append(duration(sum(record["seconds"].values())))
+    if not record["dataset"].get("genuine", True):
+        parts.append(f"data: {record['dataset']['source']}")
+    return " · ".join(parts).replace("%", " %")
+
+
+class Display:
+    """Follows the work of a list of runs; ``update`` is called a few times a second."""
+
+    def __init__(self, work: list[Work], verbose: bool = False):
+        self.work, self.verbose, self.live = work, verbose, None
+        self.phases: dict[str, tuple[str, float]] = {}
+        self.finished: set[str] = set()
+        if sys.stdout.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            self.console = Console(highlight=False)
+            self.live = Live(console=self.console, transient=True, refresh_per_second=4)
+
+    def __enter__(self) -> "Display":
+        if self.live:
+            self.live.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self.live:
+            self.live.stop()
+
+    def say(self, line: str) -> None:
+        """A line that stays."""
+        if self.live:
+            self.console.print(line, markup=False, soft_wrap=True)
+        else:
+            print(line, flush=True)
+
+    def update(self) -> None:
+        """Read what the runs have told since, and show it."""
+        for work in self.work:
+            for line in work.told.lines():
+                try:
+                    event = json.loads(line)
+                except ValueError:
+                    continue
+                before = (work.phase, work.epochs, work.shown())
+                work.take(event)
+                if not self.live:
+                    self._print(work, before)
+            if self.verbose:
+                for line in work.log.lines():
+                    self.say(f"{work.name} | {line}")
+        for work in self.work:
+            if work.ended and work.name not in self.finished:
+                self.finished.add(work.name)
+                self._end(work)
+        if self.live:
+            self.live.update(self._table())
+
+    def _end(self, work: Work) -> None:
+        if work.failed:
+            self.say(f"{work.name} failed. {work.failed}\n  Log: {work.folder / LOG}")
+        elif work.name != "report" and not work.interrupted:
+            self.say(f"{work.name} · {outcome(work.folder)}")
+
+    def _print(self, work: Work, before: tuple[str, int, str]) -> None:
+        phase, shown_at = self.phases.get(work.name, ("", 0.0))
+        if phase != work.phase:
+            was, epochs, shown = before
+            if epochs:
+                self.say(f"{work.name}: {was} done, {shown}")
+            if work.name == "report" or work.phase == "notebook":
+                self.say(f"{work.name}: {work.doing()}")
+            self.phases[work.name] = (work.phase, time.monotonic())
+        elif time.monotonic() - shown_at > PATIENCE and work.epochs:
+            self.say("  ".join(filter(None, work.columns())))
+            self.phases[work.name] = (work.phase, time.monotonic())
+
+    def _table(self) -> Any:
+        from rich.table import Table
+
+        table = Table.grid(padding=(0, 2))
+        for work in self.work:
+            if work.started and not work.ended:
+                table.add_row(*work.columns(), duration(time.monotonic() - work.started))
+        return table
+
+
+def outcome(folder: Path) -> str:
+    """The headline of the record in a folder."""
+    try:
+        return result(json.loads((folder / "record.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return f"its record cannot be read ({error})"

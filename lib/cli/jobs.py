@@ -1,0 +1,100 @@
+"""What Snakemake's rules do, each step in a process of its own, without a shell.
+
+What a step prints goes to a log; how far it is, and a paragraph when it fails, to a file beside it that the
+terminal's display follows (``lib.progress``).
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lib import progress
+from lib.cli import LabError, state
+from lib.files import ROOT
+
+PROGRESS, LOG = "progress.jsonl", "log.txt"
+
+
+def python(module: str, *words: str, log: Any, **environment: str) -> subprocess.Popen:
+    """Start a module of the kit. It ends with this process: see ``end_with_parent``."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *words],
+        stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT,
+        env=os.environ | {"PYTHONPATH": path, "PYTHONUTF8": "1"} | environment,
+    )  # fmt: skip
+
+
+def run(notebook: str, folder: Path, parameters: dict[str, Any], after: list[str], threads: int) -> None:
+    """Execute a notebook that leaves a record in a folder, and stamp the record.
+
+    ``after``: the stamps of the runs it builds on.
+
+    Raises:
+        LabError: it failed; the folder's log says why.
+    """
+    asked = state.asked_of(Path(notebook), parameters, [Path(made) for made in after])
+    if state.stands(folder, asked):
+        state.stamp(folder, asked)
+        return
+    state.set_aside_report(folder.parent)
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in (PROGRESS, LOG):
+        (folder / old).unlink(missing_ok=True)
+    given = parameters | {"runs": str(folder.absolute().parents[1])}
+    executed = str(folder / Path(notebook).name)
+    _step(folder, "notebook", notebook, executed, json.dumps(given), OMP_NUM_THREADS=str(threads))
+    state.stamp(folder, asked)
+
+
+def report_notebook(notebook: str, cover: str, executed: Path, parameters: dict[str, Any]) -> None:
+    """Execute the report, with the cover's data; raises LabError as ``run``."""
+    state.set_aside_report(executed.parent)
+    try:
+        filled_in = yaml.safe_load(Path(cover).read_text(encoding="utf-8")) or {}
+        given = dict(filled_in) | {key: "" for key in filled_in if filled_in[key] is None} | parameters
+    except (ValueError, TypeError, yaml.YAMLError) as error:
+        raise _failed(executed.parent, f"{cover} cannot be read: {error}") from None
+    _step(executed.parent, "notebook", notebook, str(executed), json.dumps(given, default=str))
+
+
+def html(executed: Path, page: Path) -> None:
+    """The page of an executed report; raises LabError as ``run``."""
+    _step(page.parent, "page", str(executed), str(page))
+
+
+def pdf(page: Path, printed: Path) -> None:
+    """The print of a page; raises LabError as ``run``."""
+    _step(page.parent, "PDF", str(page), str(printed))
+
+
+def _step(folder: Path, kind: str, *words: str, **environment: str) -> None:
+    environment[progress.VARIABLE] = str((folder / PROGRESS).absolute())
+    with open(folder / LOG, "ab") as log, python("lib.cli.step", kind, *words, log=log, **environment) as step:
+        while step.poll() is None:  # not communicate(): it would close the pipe
+            try:
+                step.wait(1)
+            except subprocess.TimeoutExpired:
+                continue
+    if step.returncode:
+        seen = (folder / PROGRESS).read_text(encoding="utf-8") if (folder / PROGRESS).exists() else ""
+        if not any(f'"{told}"' in seen for told in ("failed", "interrupted")):
+            raise _failed(folder, _killed(kind, step.returncode))
+        raise LabError(f"{kind} failed, see {folder / LOG}")
+
+
+def _failed(folder: Path, why: str) -> LabError:
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / PROGRESS, "a", encoding="utf-8") as file:
+        file.write(json.dumps({"failed": why}) + "\n")
+    return LabError(why)
+
+
+def _killed(kind: str, code: int) -> str:
+    how = f"by signal {-code}" if code < 0 else f"with status {code}"
+    return f"The step {kind!r} ended {how} without a word; its log says how far it was."

@@ -1,0 +1,143 @@
+"""``lab report``, ``lab run`` and ``lab published``: Snakemake makes what is out of date, the terminal shows it."""
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from lib.cli import LabError, jobs, state
+from lib.cli.display import Display, Work, outcome
+from lib.cli.plan import Plan
+
+MANY = 8  # runs made before, of which one line each is still read
+
+
+def report(plan: Plan, only: str = "", verbose: bool = False) -> int:
+    """Make what is out of date, and the report; the exit status.
+
+    A report that cannot be made leaves none behind that could be taken for it.
+
+    Raises:
+        LabError: somebody else is at work in the same folder.
+    """
+    folder = Path(plan.folder)
+    with state.locked(folder):
+        if state.is_current(plan):
+            _results(plan, set(), print)
+            return _where(folder, "Nothing to do: ")
+        words = [f"only={only}", f"all={'no' if plan.left_out else 'yes'}"]
+        works, ended = _make(plan, ["report"], words + (["published=yes"] if plan.published else []), verbose)
+        *_, step = works
+        if ended == 0:
+            state.forget_outdated(folder)
+            state.mark_current(plan)
+            return _where(folder)
+        if step.phase == "PDF" and (folder / "report.html").exists():
+            print(f"Report: {(folder / 'report.html').absolute()}, but no PDF: {step.failed}")
+            return 1
+        state.set_aside_report(folder)
+        outdated = sorted(path.name for path in folder.glob("report.outdated.*"))
+        print(
+            "No report was made. Mend what is said above, and give the same command again."
+            + (f" The report of before is now {' and '.join(outdated)}." if outdated else "")
+        )
+        return 1
+
+
+def runs(plan: Plan, verbose: bool = False) -> int:
+    """Make these runs if they are out of date, and what they build on; the exit status. Raises as ``report``."""
+    with state.locked(Path(plan.folder)):
+        _, ended = _make(plan, [plan.made(run) for run in plan.runs], ["all=yes"], verbose)
+        return 1 if ended else 0
+
+
+def _make(plan: Plan, targets: list[str], settings: list[str], verbose: bool) -> tuple[list[Work], int]:
+    """Have Snakemake make these files and follow it; what was worked on, the report last, and the exit status."""
+    folder = Path(plan.folder)
+    state.sweep(folder)
+    for sentence in [] if plan.published else state.set_aside_damaged(folder):
+        print(sentence)
+    log = folder / jobs.LOG
+    log.write_bytes(b"")  # all write at its end, Snakemake and its steps
+    works = [Work(_short(plan, run), folder / run) for run in plan.runs] + [Work("report", folder)]
+    for work in works:
+        (work.folder / jobs.PROGRESS).unlink(missing_ok=True)
+        work.log.lines()
+    began = time.monotonic()
+    with open(log, "ab") as output, Display(works, verbose) as display:
+        options = ["--cores", "all", "--nolock", "--rerun-incomplete", "--force-use-threads", "--keep-going"]
+        options += ["--scheduler", "greedy"]  # a handful of jobs need no solver
+        words = [*options, "--config", f"profile={plan.profile}", *settings, "--", *targets]
+        engine = jobs.python("lib.cli.engine", *words, log=output, LAB_SAID="once")
+        try:
+            while engine.poll() is None:
+                display.update()
+                time.sleep(0.2)
+        except KeyboardInterrupt:
+            _stop(engine)
+            raise
+        finally:
+            display.update()
+        if engine.returncode == 0:
+            _results(plan, {work.name for work in works if work.started}, display.say)
+    if engine.returncode and not any(work.failed for work in works):
+        print(f"{_last_words(log)}\n  Log: {log}, after {time.monotonic() - began:.0f} s")
+    return works, engine.returncode
+
+
+def _stop(engine: subprocess.Popen) -> None:
+    """Ctrl-C reached Snakemake and its steps as well; they get half a minute to end."""
+    try:
+        engine.wait(30)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        engine.kill()
+
+
+def _short(plan: Plan, run: str) -> str:
+    """A run's name; with its seed where the profile has several."""
+    name = plan.runs[run].name
+    return name if sum(other.name == name for other in plan.runs.values()) == 1 else run
+
+
+def _results(plan: Plan, new: set[str], say) -> None:
+    before = [run for run in plan.runs if _short(plan, run) not in new]
+    if len(before) > MANY:
+        say(f"{len(before)} runs were made before; the report has them.")
+        return
+    for run in before:
+        say(f"{_short(plan, run)} · {outcome(Path(plan.folder) / run)} · made before")
+
+
+def _where(folder: Path, before: str = "") -> int:
+    print(f"{before}{'the report is ' if before else 'Report: '}{(folder / 'report.html').absolute()}")
+    if (folder / "report.pdf").exists():
+        print(f"        {(folder / 'report.pdf').absolute()}")
+    else:
+        from lib.report.pdf import HINT
+
+        print(f"No PDF: {HINT}")
+    return 0
+
+
+def _last_words(log: Path) -> str:
+    """What Snakemake said last of an error of its own."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    starts = [i for i, line in enumerate(lines) if "Error" in line or "Exception" in line]
+    return "\n".join(lines[starts[0] : starts[0] + 6] if starts else lines[-6:])
+
+
+def clean(yes: bool) -> int:
+    """Remove every run of the kit's own folder, after a question."""
+    from lib.files import ROOT
+
+    records = len(list((ROOT / "runs").glob("**/record.json")))
+    if not yes:
+        if not sys.stdin.isatty():
+            raise LabError("This removes every run and report: say lab clean --yes.")
+        if input(f"Remove runs/ with {records} records? [y/N] ").strip().lower() not in ("y", "yes"):
+            return 1
+    for name in ("runs", ".snakemake"):
+        shutil.rmtree(ROOT / name, ignore_errors=True)
+    print(f"Removed runs/ with {records} records.")
+    return 0

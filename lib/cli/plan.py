@@ -1,0 +1,100 @@
+"""Which runs are asked for, and where they and their report go."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib.cli import LabError
+from lib.files import ROOT
+from lib.runs import profiles
+from lib.runs.profiles import Run
+
+PUBLISHED = ROOT / "figures" / "records"
+
+
+def has_accelerator() -> bool:
+    """Whether torch finds one; it takes torch a second or two to say so."""
+    import torch
+
+    return torch.accelerator.is_available()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs asked for by name, those left out for want of an accelerator, the folder of their report."""
+
+    profile: str
+    runs: dict[str, Run]
+    left_out: tuple[str, ...]
+    published: bool
+
+    @property
+    def folder(self) -> str:
+        """Relative where it can be: Snakemake knows files by their names, and the kit may be moved."""
+        runs = Path(os.environ.get("LAB_RUNS") or "runs")
+        return (runs / "published" / self.profile if self.published else runs / self.profile).as_posix()
+
+    def made(self, run: str) -> str:
+        """The file that says that a run is whole, see ``lib.cli.state.stamp``."""
+        return f"{self.folder}/{run}/record.sha256"
+
+    @property
+    def inputs(self) -> list[str]:
+        """What the report waits for: the runs' stamps, or the records that come with the kit."""
+        if not self.published:
+            return [self.made(run) for run in self.runs]
+        return [path.relative_to(ROOT).as_posix() for path in sorted(PUBLISHED.glob(f"{self.profile}/*/record.json"))]
+
+    def threads(self, cores: int | None) -> int:
+        """For each run: what the profile says, else its share of the cores."""
+        return profiles.threads(self.profile) or max(2, (cores or 2) // max(1, len(self.runs)))
+
+
+def make(profile: str, only: str = "", everything: bool | None = None, published: bool = False) -> Plan:
+    """The runs of a profile whose name begins with ``only``, and those they build on.
+
+    ``everything``: with the runs that need an accelerator; None asks the machine, where it matters.
+
+    Raises:
+        LabError: a name that is not there; the message lists those there are.
+    """
+    try:
+        known = {str(run): run for run in profiles.load(profile)}
+    except profiles.ProfileError as error:
+        raise LabError(str(error)) from None
+    except Exception as error:  # what the file holds is the student's
+        raise LabError(f"notebooks/profiles/{profile}.yaml cannot be read: {error}") from None
+    if published:
+        plan = Plan(profile, {}, (), True)
+        if not plan.inputs:
+            there = ", ".join(sorted(path.name for path in PUBLISHED.iterdir()))
+            raise LabError(f"No records of the profile {profile!r} come with the kit; there are: {there}.")
+        return plan
+    asked = [name for name, run in known.items() if name.startswith(only)]
+    if not asked:
+        raise LabError(
+            f"No run of the profile {profile!r} has a name that begins with {only!r}; there are: {_names(known)}."
+        )
+    left_out = tuple(dict.fromkeys(known[name].name for name in asked if known[name].needs == "accelerator"))
+    if left_out and (has_accelerator() if everything is None else everything):
+        left_out = ()
+    wanted = {name for name in asked if known[name].name not in left_out}
+    wanted |= {known[name].simclr_run for name in wanted} & known.keys()
+    return Plan(profile, {name: run for name, run in known.items() if name in wanted}, left_out, False)
+
+
+def one(profile: str, name: str) -> Plan:
+    """The run of this name, or its seeds, and what it builds on.
+
+    Raises:
+        LabError: as ``make``.
+    """
+    known = make(profile, everything=True).runs
+    asked = {run for run in known if name in (run, known[run].name)}
+    if not asked:
+        raise LabError(f"The profile {profile!r} has no run {name!r}; there are: {_names(known)}.")
+    return Plan(profile, {run: known[run] for run in known if run in asked}, (), False)
+
+
+def _names(runs: dict[str, Run]) -> str:
+    return ", ".join(dict.fromkeys(run.name for run in runs.values()))

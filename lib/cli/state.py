@@ -1,0 +1,179 @@
+"""What lies in the folder of a profile's runs: whether it is whole, whether it is current, who is at work in it.
+
+A report is made from records that are there and whole, or not at all. So a run that is done leaves the sum of its
+record beside it, and the report of before steps aside as soon as anything under it is made again.
+"""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from lib.cli import LabError
+from lib.cli.plan import Plan
+from lib.files import METHOD, ROOT, sources, written_whole
+
+#: Everything that a report is made of, but for what is in the folder of its runs.
+MADE_OF = ("lib", "notebooks", "figures/diagrams", "figures/records", "bench/results", "Snakefile")
+LEFT_BEHIND = 3600  # seconds after which half a download is nobody's
+
+
+def _sums(folder: Path) -> str:
+    """Of the record and the weights beside it, as sha256sum writes and checks them."""
+    files = [folder / "record.json", *sorted(folder.glob("model.*"))]
+    return "".join(f"{_digest(path)}  {path.name}\n" for path in files)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def stamp(folder: Path, asked: str) -> None:
+    """Say that the run in this folder is done: the sums of its files, and what was asked of it (``asked_of``)."""
+    if not (folder / "record.json").is_file():
+        raise LabError(f"The notebook of {folder} came to its end and left no record.json: does it call record.save()?")
+    sums = _sums(folder)
+    for name, content in (("record.asked", f"{asked}\n{sums}"), ("record.sha256", sums)):
+        with written_whole(folder / name) as part:
+            part.write_text(content, encoding="utf-8", newline="\n")
+
+
+def asked_of(notebook: Path, parameters: dict[str, Any], after: list[Path]) -> str:
+    """A hash of all that a run's record depends on: notebook, parameters, method, data, the run it builds on."""
+    given = json.dumps([parameters, os.environ.get("LAB_DATA", "")], sort_keys=True).encode()
+    files = [notebook, *sources(*METHOD), *after]
+    return hashlib.sha256(given + b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def stands(folder: Path, asked: str) -> bool:
+    """Whether what lies there is whole and was made by this very asking: a slip of the pen, mended, costs no run."""
+    kept = folder / "record.asked"
+    there = kept.exists() and (folder / "record.json").exists()
+    return there and kept.read_text(encoding="utf-8") == f"{asked}\n{_sums(folder)}"
+
+
+def damaged(folder: Path) -> list[str]:
+    """The files of a run that are not what it wrote. Weights may be missing: no report reads them."""
+    stamped, record = folder / "record.sha256", folder / "record.json"
+    try:
+        if not stamped.exists():  # made by papermill alone
+            return [] if isinstance(json.loads(record.read_text(encoding="utf-8")), dict) else [record.name]
+        sums = dict(reversed(line.split("  ", 1)) for line in stamped.read_text(encoding="utf-8").splitlines())
+        return [name for name in sums if (folder / name).exists() and _digest(folder / name) != sums[name]]
+    except (OSError, ValueError):
+        return [record.name]
+
+
+def set_aside_damaged(folder: Path) -> list[str]:
+    """What is not what its run wrote steps aside, so that the run is made again; a sentence for each file."""
+    said = []
+    for stamped in folder.glob("*/record.sha256"):
+        if not stamped.with_name("record.json").exists():
+            stamped.unlink()
+    for record in folder.glob("*/record.json"):
+        for name in damaged(record.parent):
+            broken = record.with_name(f"{Path(name).stem}.broken{Path(name).suffix}")
+            os.replace(record.with_name(name), broken)
+            record.with_name("record.sha256").unlink(missing_ok=True)
+            said.append(
+                f"{name} of {record.parent.name} is damaged or was changed after its run; it is now {broken.name}, "
+                "and the run is made again when it is asked for."
+            )
+    return said
+
+
+def set_aside_report(folder: Path) -> list[str]:
+    """The report of before is no longer that of its records: rename it, so that nobody hands it in; the new names.
+
+    Raises:
+        LabError: another program holds the file, as on Windows.
+    """
+    moved = []
+    for kind in ("html", "pdf"):
+        report = folder / f"report.{kind}"
+        if report.exists():
+            outdated = report.with_name(f"report.outdated.{kind}")
+            try:
+                os.replace(report, outdated)
+            except PermissionError:
+                raise LabError(
+                    f"{report} is open in another program: close it and run the same command again."
+                ) from None
+            moved.append(outdated.name)
+    return moved
+
+
+def forget_outdated(folder: Path) -> None:
+    """There is a new report."""
+    for path in folder.glob("report.outdated.*"):
+        path.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed process left half-written. The folder must be locked: then nobody is writing there."""
+    for part in folder.rglob("*.part"):
+        part.unlink(missing_ok=True)
+    for part in (ROOT / "data").glob("**/*.part"):
+        if time.time() - part.stat().st_mtime > LEFT_BEHIND:
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Alone at work in this folder; the system ends the lock with the process that holds it.
+
+    Raises:
+        LabError: somebody else is at work there; the message says who, and since when.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock, holder = filelock.FileLock(folder / ".lock"), folder / ".lock.json"
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        who = json.loads(holder.read_text(encoding="utf-8")) if holder.exists() else {"process": "?", "since": "?"}
+        raise LabError(
+            f"The runs in {folder} are being made already, since {who['since']}, by process {who['process']}. "
+            "Wait until it is done, or stop it and run the same command again."
+        ) from None
+    try:
+        who = {"process": os.getpid(), "since": time.strftime("%H:%M:%S on %d %B")}
+        with written_whole(holder) as part:
+            part.write_text(json.dumps(who), encoding="utf-8")
+        yield
+    finally:
+        lock.release()
+
+
+def fingerprint(plan: Plan) -> str:
+    """Names, times and sizes of a report and of all that it is made of: while they stay, nothing is to do."""
+    places = [ROOT / name for name in MADE_OF] + [ROOT / "notebooks"]
+    files = [path for place in places for path in ([place] if place.is_file() else place.rglob("*"))]
+    files += [ROOT / path for path in plan.inputs] + [
+        p for p in Path(plan.folder).glob("*/*.*") if p.stem in ("record", "model")
+    ]
+    files += [Path(plan.folder) / f"report.{kind}" for kind in ("ipynb", "html", "pdf")]
+    seen = [str(sorted(plan.runs)), str(plan.left_out), os.environ.get("LAB_DATA", "")]
+    for path in sorted(set(files)):
+        if path.is_file() and path.suffix != ".pyc":
+            about = path.stat()
+            seen.append(f"{path.name} {about.st_mtime_ns} {about.st_size}")
+    return hashlib.sha256("\n".join(seen).encode()).hexdigest()
+
+
+def is_current(plan: Plan) -> bool:
+    """Whether the last report of this plan is still what would be made now."""
+    kept = Path(plan.folder) / ".current"
+    there = (Path(plan.folder) / "report.html").exists()
+    return there and kept.exists() and kept.read_text(encoding="utf-8") == fingerprint(plan)
+
+
+def mark_current(plan: Plan) -> None:
+    """Keep what the report that is there was made of."""
+    with written_whole(Path(plan.folder) / ".current") as part:
+        part.write_text(fingerprint(plan), encoding="utf-8")

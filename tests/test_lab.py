@@ -1,0 +1,489 @@
+"""The way in: lab.py, the command ``lab``, and that no report is left that is not what it says.
+
+A copy of the kit with a profile of seconds is made once, in a folder whose name has a space and Chinese characters.
+"""
+
+import ast
+import importlib.util
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lib.cli import display, plan, state, step
+from lib.files import ROOT, TRAINED_BY, sources
+
+TINY = """
+runs:
+  mnist:
+    notebook: mnist
+    parameters:
+      {epochs: 1, batch_size: 100,
+       unlabelled_chunks: [1], labelled_chunks: [[2]], classifier_epochs: 1, probe_images: 0}
+"""
+PROFILE = Path("notebooks/profiles/tiny.yaml")
+RUN = Path("runs/tiny/mnist-seed0")
+REPORT = Path("runs/tiny/report.html")
+
+
+class Kit:
+    """A copy of the kit, and its command in it."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    def environment(self, **more: str) -> dict[str, str]:
+        kept = {key: value for key, value in os.environ.items() if key not in ("LAB_RUNS", "PYTHONPATH")}
+        active = {"VIRTUAL_ENV": sys.prefix} if sys.prefix != sys.base_prefix else {}
+        return kept | active | {"LAB_BROWSER": "none", "PYTHONPATH": str(self.root)} | more
+
+    def start(self, *words: str, **more: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            [sys.executable, "lab.py", *words], cwd=self.root, env=self.environment(**more),
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def lab(self, *words: str, **more: str) -> tuple[int, str]:
+        """Exit status and what stood on the terminal."""
+        process = self.start(*words, **more)
+        said = process.communicate(timeout=300)[0].decode("utf-8", "replace")
+        return process.returncode, said
+
+    def edit(self, path: str | Path, old: str, new: str) -> None:
+        text = (self.root / path).read_text(encoding="utf-8")
+        assert old in text
+        (self.root / path).write_text(text.replace(old, new), encoding="utf-8")
+
+    def planned(self) -> set[str]:
+        """The rules that Snakemake would run."""
+        words = ["--dry-run", "--nolock", "--cores", "2", "--config", "profile=tiny"]
+        dry = subprocess.run(
+            [sys.executable, "-m", "snakemake", *words], cwd=self.root, env=self.environment(), capture_output=True,
+            text=True,
+        )  # fmt: skip
+        assert dry.returncode == 0, dry.stdout + dry.stderr
+        return set(re.findall(r"^(?:local)?rule (\w+):$", dry.stdout + dry.stderr, re.M))
+
+
+def copy(target: Path, source: Path = ROOT) -> Kit:
+    names = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        capture_output=True, check=True,
+    ).stdout.decode().split("\0")  # fmt: skip
+    for name in filter(None, names):
+        if (source / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source / name, target / name)
+    return Kit(target)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Kit:
+    """A kit whose tiny report is made."""
+    kit = copy(tmp_path_factory.mktemp("lab") / "kit 中文")
+    (kit.root / PROFILE).write_text(TINY, encoding="utf-8")
+    status, said = kit.lab("report", "tiny")
+    assert status == 0, said
+    (kit.root / "said.txt").write_text(said, encoding="utf-8")
+    return kit
+
+
+@pytest.fixture
+def kit(finished, tmp_path) -> Kit:
+    """The finished kit, moved to a place of its own, to be spoilt."""
+    shutil.copytree(finished.root, tmp_path / "又 one")
+    return Kit(tmp_path / "又 one")
+
+
+def no_report(kit: Kit) -> bool:
+    return not (kit.root / REPORT).exists() and (kit.root / "runs/tiny/report.outdated.html").exists()
+
+
+def test_the_terminal_has_a_line_a_run_and_the_log_has_the_rest(finished):
+    said = (finished.root / "said.txt").read_text(encoding="utf-8")
+    assert re.search(r"^mnist · [\d.]+ % with 400 labels · \d+ s · data: embedded sample$", said, re.M), said
+    assert str(finished.root / REPORT) in said
+    assert "no Chromium, Chrome or Edge was found" in said
+    assert len(said.splitlines()) <= 10
+    log = (finished.root / RUN / "log.txt").read_text(encoding="utf-8")
+    assert "Executing Cell" in log
+    assert "Executing Cell" not in said
+    assert "rule run" in (finished.root / "runs/tiny/log.txt").read_text(encoding="utf-8")
+
+
+def test_with_nothing_to_do_nothing_is_done_though_the_kit_was_moved(kit):
+    before = (kit.root / REPORT).stat().st_mtime_ns
+    (kit.root / "runs/tiny/.current").unlink()  # Snakemake is asked too
+    for _ in range(2):
+        status, said = kit.lab("report", "tiny")
+        assert status == 0
+        assert "made before" in said
+        assert (kit.root / REPORT).stat().st_mtime_ns == before
+    assert "Nothing to do" in said
+
+
+def test_an_edit_to_a_plot_repeats_no_run_and_one_to_the_loss_does(kit):
+    assert kit.planned() == set()
+    kit.edit("lib/report/plots.py", '"""', '"""Edited. ')
+    assert kit.planned() == {"report", "notebook_report", "html"}
+    kit.edit("lib/loss.py", '"""', '"""Edited. ')
+    assert "run" in kit.planned()
+
+
+def test_a_checkpoint_does_not_depend_on_plots_texts_or_this_command():
+    counted = {path.relative_to(ROOT / "lib").parts[0] for path in sources(*TRAINED_BY)}
+    assert counted == {"loss.py", "models.py", "weights.py", "augment", "data", "training"}
+
+
+def test_a_deleted_run_is_made_again(kit):
+    shutil.rmtree(kit.root / RUN)
+    before = (kit.root / REPORT).stat().st_mtime_ns
+    status, said = kit.lab("report", "tiny")
+    assert status == 0, said
+    assert (kit.root / RUN / "record.json").exists()
+    assert (kit.root / REPORT).stat().st_mtime_ns > before
+    assert not list((kit.root / "runs/tiny").glob("report.outdated.*"))
+
+
+def test_a_truncated_record_is_set_aside_and_its_run_made_again(kit):
+    record = kit.root / RUN / "record.json"
+    record.write_bytes(record.read_bytes()[:1000])
+    status, said = kit.lab("run", "tiny/mnist")
+    assert status == 0, said
+    assert "record.json of mnist-seed0 is damaged or was changed after its run; it is now record.broken.json" in said
+    assert json.loads(record.read_text(encoding="utf-8"))["results"]
+    assert no_report(kit), "it was made of the broken record"
+    status, said = kit.lab("report", "tiny")
+    assert status == 0, said
+
+
+def test_a_language_that_is_not_there_leaves_no_report_however_often_it_is_asked_for(kit):
+    kit.edit("notebooks/cover.yaml", "language: en", "language: fr")
+    for _ in range(2):
+        status, said = kit.lab("report", "tiny")
+        assert status == 1, said
+        assert no_report(kit)
+        assert "language = 'fr' is not right" in said
+        assert "Traceback" not in said
+        assert "The report of before is now report.outdated.html" in said
+    assert (kit.root / RUN / "record.json").exists()
+
+
+def test_a_typo_in_a_profile_keeps_the_record_and_leaves_no_report(kit):
+    record = (kit.root / RUN / "record.json").read_bytes()
+    kit.edit(PROFILE, "{epochs: 1", "{temperature: -1.0, epochs: 1")
+    for _ in range(2):
+        status, said = kit.lab("report", "tiny")
+        assert status == 1, said
+        assert no_report(kit)
+        assert "mnist failed. temperature = -1.0 is not right" in said
+        assert "Traceback" not in said
+        assert str(RUN / "log.txt") in said
+        assert (kit.root / RUN / "record.json").read_bytes() == record
+    kit.edit(PROFILE, "temperature: -1.0, ", "")
+    status, said = kit.lab("report", "tiny")
+    assert status == 0, said
+    assert (kit.root / RUN / "record.json").read_bytes() == record, "what was asked for is what it was made with"
+
+
+def test_a_garbage_checkpoint_without_a_record_makes_no_old_report(kit):
+    (kit.root / RUN / "record.json").unlink()
+    for _ in range(2):
+        (kit.root / RUN / "pretraining.ckpt").write_bytes(b"no checkpoint")
+        status, said = kit.lab("report", "tiny")
+        made = (kit.root / RUN / "record.json").exists()
+        assert (status == 0) == made, said
+        assert made or no_report(kit)
+        assert "Traceback" not in said
+
+
+def test_of_two_at_once_the_second_says_so_and_a_killed_one_blocks_nobody(kit):
+    shutil.rmtree(kit.root / RUN)
+    first = kit.start("report", "tiny")
+    wait_for(kit.root / RUN / "progress.jsonl")
+    status, said = kit.lab("report", "tiny")
+    assert status == 1
+    assert re.search(r"are being made already, since \d+:\d+:\d+ on \d+ \w+, by process \d+", said), said
+    number = int(re.search(r"by process (\d+)", said)[1])
+    os.kill(number, signal.SIGTERM if os.name == "nt" else 9)
+    first.wait(30)
+    wait_until(lambda: not [p for p in processes() if str(kit.root) in p], "what it started lives on")
+    (kit.root / RUN / "model.pt.1.part").write_bytes(b"half")
+    status, said = kit.lab("report", "tiny")
+    assert status == 0, said
+    assert not list((kit.root / "runs").rglob("*.part"))
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for the kernel in /proc")
+def test_a_kernel_killed_for_memory_says_so(kit):
+    kit.edit(PROFILE, "{epochs: 1", "{epochs: 500")
+    lab = kit.start("run", "tiny/mnist")
+    wait_until(lambda: '"epoch": 3' in read(kit.root / RUN / "progress.jsonl"), "no training")
+    (kernel,) = [int(pid) for pid, words in kernels(kit.root)]
+    os.kill(kernel, 9)
+    said = lab.communicate(timeout=60)[0].decode()
+    assert lab.returncode == 1
+    assert "killed from outside, as the system does when memory runs out" in said
+    assert "batch_size" in said
+
+
+def kernels(root: Path) -> list[tuple[str, str]]:
+    """Process and environment of each kernel that works for this kit."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words, environment = (folder / "cmdline").read_bytes(), (folder / "environ").read_bytes()
+        except OSError:
+            continue
+        if b"ipykernel_launcher" in words and str(root).encode() in environment:
+            found.append((folder.name, words.decode()))
+    return found
+
+
+def processes() -> list[str]:
+    """What runs here, with the PYTHONPATH it was given."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words, environment = (folder / "cmdline").read_bytes(), (folder / "environ").read_bytes()
+        except OSError:
+            continue
+        paths = [v for v in environment.split(b"\0") if v.startswith(b"PYTHONPATH=")]
+        found.append((words + b" ".join(paths)).decode("utf-8", "replace") if words else "")
+    return found
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def wait_for(path: Path) -> None:
+    wait_until(path.exists, f"no {path}")
+
+
+def wait_until(true, why: str, seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, why
+        time.sleep(0.2)
+
+
+def test_with_nothing_to_do_no_torch_is_imported():
+    code = "import lib.cli.__main__, lib.cli.make, sys; print([m for m in ('torch', 'rich') if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["report", "quik"], "There is no profile 'quik'; there are: "),
+        (["report", "quick", "--only", "svhn"], "begins with 'svhn'; there are: mnist, comparison, cifar10"),
+        (["run", "quick/mnst"], "has no run 'mnst'; there are: mnist, comparison, cifar10"),
+        (["published", "evidnce"], "there are: "),
+    ],
+)
+def test_a_wrong_name_lists_those_there_are(words, said):
+    status, out = Kit(ROOT).lab(*words)
+    assert status == 1
+    assert said in out
+    assert len(out.splitlines()) == 1
+
+
+def test_a_run_that_another_builds_on_comes_with_it():
+    assert list(plan.make("quick", "comparison").runs) == ["mnist-seed0", "comparison-seed0"]
+
+
+def test_check_needs_neither_bash_nor_make(tmp_path):
+    status, out = Kit(ROOT).lab("check", PATH=str(tmp_path))
+    assert status == 0, out
+    looks = ["Python", "packages", "PyTorch", "GPU", "half precision", "Chinese font", "browser (PDF)", "data", "disk"]
+    assert [name for name in looks if re.search(rf"^\w+ +{re.escape(name)} ", out, re.M)] == looks
+    assert "note  browser (PDF)  no Chromium, Chrome or Edge" in out
+
+
+def test_a_run_in_a_gbk_locale_without_bash_or_make(kit, tmp_path):
+    if not shutil.which("localedef"):
+        pytest.skip("no localedef here")
+    made = subprocess.run(
+        ["localedef", "-i", "zh_CN", "-f", "GBK", str(tmp_path / "zh_CN.GBK")], capture_output=True, text=True
+    )
+    if not (tmp_path / "zh_CN.GBK").exists():
+        pytest.skip(f"the locale cannot be made: {made.stderr.strip()[-200:]}")
+    kit.edit("notebooks/cover.yaml", 'student: ""', 'student: "王小明"')
+    if which := shutil.which("which"):
+        (tmp_path / "which").symlink_to(which)  # Snakemake's SLURM plugin asks it; on Windows it is not installed
+    gbk = {"LOCPATH": str(tmp_path), "LC_ALL": "zh_CN.GBK", "PATH": str(tmp_path)}
+    where = subprocess.run(
+        [sys.executable, "-c", "import locale; print(locale.getpreferredencoding())"],
+        env=os.environ | gbk, capture_output=True, text=True,
+    )  # fmt: skip
+    assert where.stdout.strip().lower() == "gbk"
+    status, out = kit.lab("check", **gbk)
+    assert status == 0, out
+    shutil.rmtree(kit.root / RUN)
+    status, out = kit.lab("report", "tiny", **gbk)
+    assert status == 0, out
+    assert "王小明" in (kit.root / REPORT).read_text(encoding="utf-8")
+
+
+POSIX_ONLY = {"fcntl", "resource", "pwd", "grp", "termios", "pty", "tty", "posix", "syslog", "crypt", "nis"}
+POSIX_CALLS = {"geteuid", "getuid", "fork", "killpg", "setsid", "getpgid", "SIGKILL", "SIGALRM", "sched_getaffinity"}
+
+
+def posix_only(source: str) -> list[str]:
+    """Imports that fail on Windows unless a try is around them, and calls that nothing but POSIX has."""
+    tree = ast.parse(source)
+    guarded = {id(node) for block in ast.walk(tree) if isinstance(block, ast.Try) for node in ast.walk(block)}
+    asked = set(re.findall(r"hasattr\(\w+, \"(\w+)\"\)", source))
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom) and id(node) not in guarded:
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+            found += [name for name in names if name.split(".")[0] in POSIX_ONLY]
+        elif isinstance(node, ast.Attribute) and node.attr in POSIX_CALLS - asked:
+            found.append(node.attr)
+    return found
+
+
+def test_nothing_but_the_benchmarks_needs_posix():
+    assert posix_only("import fcntl\nos.geteuid()") == ["fcntl", "geteuid"]
+    for path in [ROOT / "lab.py", ROOT / "conftest.py", *ROOT.glob("lib/**/*.py"), *ROOT.glob("figures/*.py")]:
+        assert not posix_only(path.read_text(encoding="utf-8")), path
+    for path in ROOT.glob("notebooks/*.ipynb"):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        assert not posix_only("\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")), path
+    assert "shell:" not in (ROOT / "Snakefile").read_text(encoding="utf-8")
+
+
+def lab_py(home: Path, monkeypatch):
+    """lab.py as a module whose environment would lie elsewhere, with what it would have installed."""
+    spec = importlib.util.spec_from_file_location("lab_py", ROOT / "lab.py")
+    lab = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(lab)
+    monkeypatch.setattr(lab, "HOME", str(home))
+    monkeypatch.setattr(lab, "MARKER", str(home / "lab.json"))
+    asked = []
+    monkeypatch.setattr(lab, "pip", lambda words: asked.append(words))
+    return lab, asked
+
+
+def test_an_old_python_can_read_lab_py_and_is_told(monkeypatch):
+    source = (ROOT / "lab.py").read_bytes()
+    assert source.isascii()
+    tree = ast.parse(source, feature_version=(3, 4))
+    newer = (ast.JoinedStr, ast.AnnAssign, ast.NamedExpr, ast.Match, ast.AsyncFunctionDef)
+    assert not [node for node in ast.walk(tree) if isinstance(node, newer)]
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.args.kwonlyargs]
+    monkeypatch.setattr(sys, "version_info", (3, 9, 1))
+    spec = importlib.util.spec_from_file_location("lab_py", ROOT / "lab.py")
+    lab = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(lab)
+    with pytest.raises(SystemExit, match=r"Python 3\.10 or newer is needed"):
+        lab.main(["check"])
+
+
+def test_an_environment_is_made_once_and_again_when_the_requirements_change(tmp_path, monkeypatch):
+    lab, asked = lab_py(tmp_path / "venv", monkeypatch)
+    lab.set_up(cpu=False, test=False)
+    assert asked == [["-r", "requirements.txt"], ["--no-deps", "-e", "."]]
+    lab.set_up(cpu=False, test=False)
+    assert len(asked) == 2
+    lab.set_up(cpu=False, test=True)
+    assert asked[2] == ["-r", "requirements.txt", "-r", "requirements-test.txt"]
+    lab.set_up(cpu=False, test=False)
+    assert len(asked) == 4
+    monkeypatch.setattr(lab, "digest", lambda *names: "changed")
+    lab.set_up(cpu=False, test=False)
+    assert asked[4] == ["-r", "requirements.txt", "-r", "requirements-test.txt"]
+
+
+def test_an_interrupted_set_up_is_begun_anew(tmp_path, monkeypatch):
+    lab, asked = lab_py(tmp_path / "venv", monkeypatch)
+
+    def interrupt(words):
+        (tmp_path / "venv" / "half").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lab, "pip", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        lab.set_up(cpu=False, test=False)
+    monkeypatch.setattr(lab, "pip", asked.append)
+    lab.set_up(cpu=False, test=False)
+    assert len(asked) == 2
+    assert not (tmp_path / "venv" / "half").exists()
+
+
+def test_pytorch_without_cuda_comes_from_its_own_index_and_nothing_else_does(tmp_path, monkeypatch):
+    lab, asked = lab_py(tmp_path / "venv", monkeypatch)
+    lab.set_up(cpu=True, test=False)
+    index = [words for words in asked if "--index-url" in words]
+    assert len(index) == 1
+    assert index[0][:3] == ["--no-deps", "--index-url", "https://download.pytorch.org/whl/cpu"]
+    assert [re.match(r"\w+", word)[0] for word in index[0][3:]] == ["torch", "torchvision"]
+    assert asked.index(index[0]) == 0
+    lab.set_up(cpu=False, test=False)
+    assert len(asked) == 3, "it stays without CUDA"
+
+
+def test_a_python_without_venv_says_what_to_install(tmp_path, monkeypatch):
+    lab, _ = lab_py(tmp_path / "venv", monkeypatch)
+    monkeypatch.setitem(sys.modules, "ensurepip", None)
+    with pytest.raises(SystemExit, match=r"sudo apt install python3\.\d+-venv"):
+        lab.set_up(cpu=False, test=False)
+    assert not (tmp_path / "venv").exists()
+
+
+def test_the_requirements_bounds_are_kept_of_an_active_environment(tmp_path, monkeypatch):
+    lab, _ = lab_py(tmp_path / "venv", monkeypatch)
+    assert all(lab.installed(line) for line in lab.required())
+    assert not lab.installed("torch>=2.7,<2.8")
+    assert not lab.installed("a-package-that-is-not-there>=1")
+
+
+def test_a_time_is_told_as_one_would():
+    assert [display.duration(s) for s in (35.2, 720, 7500)] == ["35 s", "12 min", "2 h 5 min"]
+
+
+def test_an_error_of_the_kit_is_a_paragraph_and_one_of_python_has_its_name():
+    class DataError(ValueError):
+        pass
+
+    assert step.paragraph(DataError("the file is short.")) == "the file is short."
+    assert step.paragraph(ValueError("no")) == "ValueError: no"
+
+
+def test_files_that_a_run_did_not_write_so_are_seen_and_missing_weights_are_no_damage(tmp_path):
+    (tmp_path / "record.json").write_text("{}")
+    (tmp_path / "model.pt").write_bytes(b"weights")
+    state.stamp(tmp_path, "asked")
+    assert (state.damaged(tmp_path), state.stands(tmp_path, "asked")) == ([], True)
+    assert not state.stands(tmp_path, "something else")
+    (tmp_path / "model.pt").write_bytes(b"of another run")
+    assert (state.damaged(tmp_path), state.stands(tmp_path, "asked")) == (["model.pt"], False)
+    (tmp_path / "model.pt").unlink()
+    assert (state.damaged(tmp_path), state.stands(tmp_path, "asked")) == ([], False)
+    (tmp_path / "record.json").write_text("{ }")
+    assert state.damaged(tmp_path) == ["record.json"]
+    (tmp_path / "record.sha256").unlink()
+    assert state.damaged(tmp_path) == []
+    (tmp_path / "record.json").write_text("{")
+    assert state.damaged(tmp_path) == ["record.json"]
+
+
+def test_a_report_that_another_program_holds_open_is_named(tmp_path, monkeypatch):
+    (tmp_path / "report.pdf").touch()
+
+    def refuse(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(state.os, "replace", refuse)
+    with pytest.raises(state.LabError, match=r"report\.pdf is open in another program"):
+        state.set_aside_report(tmp_path)
