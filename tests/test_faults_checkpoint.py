@@ -129,7 +129,7 @@ def test_a_file_from_before_there_was_a_checksum_is_read_and_held_against_its_ar
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """A finished run: record and network."""
-    given = {"profile": "p", "run": "r", "runs": str(tmp_path), "seed": 0, "simclr_run": "x"}
+    given = {"recipe": "original", "profile": "p", "run": "r", "runs": str(tmp_path), "seed": 0, "simclr_run": "x"}
     made = records.Run(ComparisonParameters.checked(given | {"components": 2, "clusters": 2, "restarts": 1}))
     made.parameters |= {"encoder": "small_cnn", "projection": [16, 8]}
     made.dataset, made.results = {"name": "mnist", "shape": [1, 28, 28]}, {"share": 0.1 + 0.2, "counts": {10: 1, 9: 2}}
@@ -225,7 +225,7 @@ def test_no_room_for_a_model_keeps_the_old_one(tmp_path):
 
 def test_no_room_for_a_record(tmp_path):
     with small_disk(tmp_path) as disk:
-        given = {"profile": "p", "run": "r", "runs": str(disk), "seed": 0, "simclr_run": "x"}
+        given = {"recipe": "original", "profile": "p", "run": "r", "runs": str(disk), "seed": 0, "simclr_run": "x"}
         made = records.Run(ComparisonParameters.checked(given | {"components": 2, "clusters": 2, "restarts": 1}))
         made.results["maps"] = [0.123456789] * 20_000
         with pytest.raises(DiskFull, match=FULL.format("record.json")):

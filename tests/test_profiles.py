@@ -56,6 +56,11 @@ runs:
     assert profiles.find("p", "a-epochs-5") == runs[4]
     with pytest.raises(profiles.ProfileError, match="There is no profile 'q'; there are: p"):
         profiles.load("q")
+    (tmp_path / "w.yaml").write_text("runs: {a: {notebook: mnist, recipe: fast}}")
+    with pytest.raises(
+        profiles.ProfileError, match="run 'a' of the profile 'w' names the recipe 'fast', .* original, "
+    ):
+        profiles.load("w")
     with pytest.raises(
         profiles.ProfileError, match="no run 'c'; there are: a, a-left_out-HorizontalFlip, a-epochs-5, b"
     ):

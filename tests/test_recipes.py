@@ -3,7 +3,9 @@
 import pytest
 import yaml
 
-from lib.runs import parameters, recipes
+from lib.cli import jobs
+from lib.files import ROOT
+from lib.runs import parameters, profiles, recipes
 from lib.runs.parameters import NOTEBOOKS, ParameterError
 from lib.runs.profiles import cell
 
@@ -69,6 +71,23 @@ b:
         assert recipes.names("b") == ["third", "fourth"]
     finally:
         recipes.read.cache_clear()
+
+
+def test_a_run_whose_recipe_was_edited_is_another_run(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(jobs.state, "stands", lambda folder, asking: asked.append(asking) or True)
+    monkeypatch.setattr(jobs.state, "stamp", lambda folder, asking: None)
+    given = profiles.find("quick", "mnist").parameters
+    before = recipes.FILE.read_text(encoding="utf-8")
+    monkeypatch.setattr(recipes, "FILE", tmp_path / "recipes.yaml")
+    try:
+        for text in (before, before + "# a note\n", before.replace("temperature: 0.2", "temperature: 0.3")):
+            recipes.FILE.write_text(text, encoding="utf-8")
+            recipes.read.cache_clear()
+            jobs.run(str(ROOT / "notebooks/mnist.ipynb"), tmp_path, given, [], 1)
+    finally:
+        recipes.read.cache_clear()
+    assert asked[0] == asked[1] != asked[2]
 
 
 def namespace(notebook, injected="", **edited):

@@ -134,7 +134,7 @@ def test_a_finished_run_leaves_its_record_its_network_and_nothing_to_resume(begi
     assert record["parameters"] == run.asked.model_dump()
     assert record["parameters"]["recipe"] == "original"
     assert list(record)[:6] == ["name", "profile", "dataset", "parameters", "environment", "finished"]
-    assert list(record)[6:] == ["seconds", "history", "results", "pictures"]
+    assert list(record)[6:] == ["seconds", "history", "results", "pictures", "model_sha256", "sha256"]
 
 
 def test_another_notebook_reopens_a_run(begin):

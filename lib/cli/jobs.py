@@ -16,6 +16,7 @@ import yaml
 from lib import progress
 from lib.cli import LabError, state
 from lib.files import ROOT
+from lib.runs import recipes
 
 PROGRESS, LOG = "progress.jsonl", "log.txt"
 
@@ -38,7 +39,8 @@ def run(notebook: str, folder: Path, parameters: dict[str, Any], after: list[str
     Raises:
         LabError: it failed; the folder's log says why.
     """
-    asked = state.asked_of(Path(notebook), parameters, [Path(made) for made in after])
+    resolved = recipes.resolve(Path(notebook).stem, parameters)  # an edit to its recipe makes it another run
+    asked = state.asked_of(Path(notebook), resolved, [Path(made) for made in after])
     if state.stands(folder, asked):
         state.stamp(folder, asked)
         return

@@ -119,7 +119,8 @@ def load(profile: str) -> list[Run]:
     """Every run of a profile, in the file's order.
 
     Raises:
-        ProfileError: there is no such profile, and the message lists those there are; or a run's name is no name.
+        ProfileError: there is no such profile, or a run names a recipe that is not there, and the message lists those
+            there are; or a run's name is no name.
     """
     return [run for name, asked in _read(profile)["runs"].items() for run in _expand(profile, name, **asked)]
 
@@ -154,6 +155,11 @@ def _expand(
             f"{profile}: a run cannot be named {name!r}; letters, digits, '_', '-' and '.' within are right."
         )
     recipe = recipe or cell(notebook)["recipe"]
+    if recipe not in (known := recipes.names(notebook)):
+        raise ProfileError(
+            f"The run {name!r} of the profile {profile!r} names the recipe {recipe!r}, which {notebook}.ipynb "
+            f"does not have; there are: {', '.join(known)}."
+        )
     for change in vary:
         for seed in seeds:
             changes = (parameters or {}) | change
