@@ -87,9 +87,9 @@ def scaling(record: dict) -> str:
     parts = ["# How cost grows", ""]
     parts += [
         "Made by `python -m bench.docs` from `bench/results/growth.json`, which `python -m bench.run --only growth` "
-        "writes. Medians over rounds, every point a process of its own; memory is its peak beyond that of an idle "
-        "process. The exponent is the slope of log cost against log size over the four sizes: 1 is proportional, 2 "
-        "quadratic, 0 no growth; a fixed part makes it smaller.",
+        "writes. Figures are medians over rounds. Each point is a process of its own, and its memory is its peak above "
+        "that of an idle process. The exponent is the slope of log cost against log size over the four sizes: 1 means "
+        "proportional, 2 quadratic, 0 no growth. A fixed part of the cost makes it smaller.",
         "",
         measured(record),
         f"An idle process with everything imported takes {number(record['axes']['images']['idle_memory'])} MB.",
@@ -129,20 +129,21 @@ def elsewhere(record: dict) -> list[str]:
     return [
         "## On a GPU, and on ImageNet",
         "",
-        f"Counted FLOPs over a rate. Here it is that of a {kind} matrix product, {here / 1e9:.0f} GFLOP/s, more than "
-        "any training in it reaches (docs/speed.md): the least it can take. For an A100, on which nothing of this kit "
-        "was measured, it is that of a [published run](https://github.com/dkobak/simclr-cifar10) of ResNet-18, "
-        f"loaders and all, {PUBLISHED_SECONDS / 60:.0f} minutes for {EPOCHS} epochs: {there / 1e12:.0f} TFLOP/s, "
-        f"{there / A100_RATE:.0%} of the data sheet's bfloat16. A network as small as `fast_resnet` keeps such a GPU "
-        "waiting for its next call, and will take longer than the table says.",
+        "Times are counted FLOPs divided by a rate. For this machine the rate is that of a "
+        f"{kind} matrix product, {here / 1e9:.0f} GFLOP/s. No training in it gets there (docs/speed.md), so the time "
+        "is the least possible. For an A100, on which nothing of this kit was measured, the rate is that of a "
+        "[published run](https://github.com/dkobak/simclr-cifar10) of ResNet-18, data loading included: "
+        f"{PUBLISHED_SECONDS / 60:.0f} minutes for {EPOCHS} epochs, which is {there / 1e12:.0f} TFLOP/s or "
+        f"{there / A100_RATE:.0%} of the data sheet's bfloat16. A network as small as `fast_resnet` cannot keep such a "
+        "GPU busy, and will take longer than the table says.",
         "",
         f"| encoder, images, {EPOCHS} epochs | here, hours, at least | A100, hours, about |",
         "| --- | ---: | ---: |",
         *rows,
         "",
-        f"ImageNet needs more than time. The kit keeps its images in memory, a byte a value, and pretraining moves "
-        f"them to the device: at 224×224 they are {held / 1e9:,.0f} GB, and an A100 has {A100_BYTES / 1e9:.0f}. "
-        "Batches read from disk, and several GPUs, would be the first things to write.",
+        f"ImageNet needs more than time. The kit keeps all images in memory, one byte for each value, and pretraining "
+        f"moves them to the device. At 224×224 they take {held / 1e9:,.0f} GB, and an A100 has "
+        f"{A100_BYTES / 1e9:.0f} GB. Reading batches from disk, and using several GPUs, would have to come first.",
         "",
     ]
 
@@ -161,14 +162,16 @@ def first_limit(record: dict) -> list[str]:
     return [
         "## The first limit",
         "",
-        f"Not the (2N)² similarities: from {CHUNKED_FROM:,} rows up, N = {CHUNKED_FROM // 2:,} pairs, the loss takes "
-        f"{CHUNK} rows at a time, in backward once more, and its memory grows with exponent {memory:.2f}. Held whole, "
-        f"with softmax and gradient, they would take as much as the fast encoder's activations at N ≈ {about(whole)}.",
+        f"The first limit is not the matrix of (2N)² similarities. From {CHUNKED_FROM:,} rows up, N = "
+        f"{CHUNKED_FROM // 2:,} pairs, the loss computes {CHUNK} rows at a time, and again in the backward pass. Its "
+        f"memory grows with exponent {memory:.2f}. Kept whole, with softmax and gradient, the matrix would take as "
+        f"much memory as the fast encoder's activations at N ≈ {about(whole)}.",
         "",
-        f"The activations are the first: {number(a_pair / 1e6)} MB a pair at 32×32, so that {A100_BYTES / 1e9:.0f} GB "
-        f"end at N ≈ {about(A100_BYTES / a_pair)}; with heavier encoders sooner. The second is the loss's time, which "
-        f"grows with exponent {time:.2f}, in chunks as well: taken on from the largest sizes measured, it is as long "
-        f"as the rest of the step at N ≈ {about(meet)}, where the activations take {meet * a_pair / 1e9:.0f} GB.",
+        f"It is the activations. They take {number(a_pair / 1e6)} MB for each pair at 32×32, so {A100_BYTES / 1e9:.0f} "
+        f"GB are full at N ≈ {about(A100_BYTES / a_pair)}, and sooner with heavier encoders. The second limit is the "
+        f"loss's time, which grows with exponent {time:.2f} even in chunks. Extrapolated from the largest sizes "
+        f"measured, it is as long as the rest of the step at N ≈ {about(meet)}, where the activations take "
+        f"{meet * a_pair / 1e9:.0f} GB.",
         "",
     ]
 

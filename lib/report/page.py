@@ -7,10 +7,8 @@ import base64
 import html
 import io
 import re
-import sys
 from collections.abc import Sequence
-from itertools import groupby, zip_longest
-from pathlib import Path
+from itertools import zip_longest
 from typing import Any
 
 from IPython.display import HTML, Markdown, display
@@ -224,35 +222,3 @@ def _starts_with_digit(cell: Any) -> bool:
 def _cell(tag: str, content: Any, numeric: bool, more: str = "") -> str:
     right = ' class="number"' if numeric else ""
     return f"<{tag}{more}{right}>{escape(content)}</{tag}>"
-
-
-def results_table(records: Sequence[Value]) -> str:
-    """Accuracies and times of runs as a markdown table, a row for each profile, run and number of labels; no sweeps."""
-    lines = [
-        "| profile | run | labels | seeds | test accuracy | pretraining | classifier |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    shown = (r for r in records if "classifiers" in r["results"] and not values.in_sweep(r))
-    ordered = sorted(shown, key=lambda r: r["profile"].content)
-    for profile, group in groupby(ordered, key=lambda r: r["profile"].content):
-        for run, repeats in values.by_run(list(group)).items():
-            contents = [r.content for r in repeats]
-            for i, entry in enumerate(contents[0]["results"]["classifiers"]):
-                accuracy = values.percent([r["results"]["classifiers"][i]["test_accuracy"] for r in contents])
-                times = (
-                    values.mean([r["seconds"][k] for r in contents], digits=1, unit=" s")
-                    for k in ("pretraining", entry["history"])
-                )
-                name = re.sub(r"[`|\s]", "", profile)
-                cells = (f"`{name}`", literal(run), f"{entry['labels']:,}", str(len(repeats)), accuracy, *times)
-                lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def main() -> None:
-    """``python -m lib.report.page FOLDER`` prints the table of a folder's records that the README shows."""
-    print(results_table(values.load_all(Path(sys.argv[-1]))))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,85 @@
+"""The READMEs' tables of results: python figures/readme.py writes them from the published records.
+
+They stand between <!-- results: mnist --> and <!-- end --> (and cifar10), in README.md and README.zh.md.
+"""
+
+import re
+from collections.abc import Iterator
+
+import yaml
+
+from lib.files import ROOT
+from lib.report import values
+
+PROFILES = ("improved", "quick", "original")  # what a reader looks for first comes first
+WORDS = {
+    "README.md": {
+        "head": ("recipe", "labels", "test accuracy", "pretraining", "classifier", "seeds"),
+        "lab": "the original lab's report",
+        "network": " ({})",
+        "batch": "{}, batch {}",
+    },
+    "README.zh.md": {
+        "head": ("方案", "标签数", "测试准确率", "预训练用时", "分类器用时", "随机种子数"),
+        "lab": "原实验的报告",
+        "network": "（{}）",
+        "batch": "{}，批次 {}",
+    },
+}
+
+
+def measured(dataset: str) -> Iterator[tuple[str, ...]]:
+    """A row for each published run of a data set and each number of labels; no sweeps."""
+    for profile in PROFILES:
+        shown = [
+            record
+            for record in values.load_all(ROOT / "figures/records" / profile)
+            if record.content["dataset"]["name"] == dataset
+            and "classifiers" in record.content["results"]
+            and not values.in_sweep(record)
+        ]
+        for run, repeats in values.by_run(shown).items():
+            contents = [record.content for record in repeats]
+            for i, entry in enumerate(contents[0]["results"]["classifiers"]):
+                accuracy = values.percent([r["results"]["classifiers"][i]["test_accuracy"] for r in contents])
+                times = (
+                    values.mean([r["seconds"][phase] for r in contents], digits=1, unit=" s")
+                    for phase in ("pretraining", entry["history"])
+                )
+                name = f"`{profile}`" if run == dataset else f"`{profile}`, `{run}`"
+                yield name, f"{entry['labels']:,}", accuracy, *times, str(len(contents))
+
+
+def reported(dataset: str, words: dict) -> Iterator[tuple[str, ...]]:
+    """What the original lab's text says; – where it says nothing."""
+    lab = yaml.safe_load((ROOT / "notebooks/claims.yaml").read_text(encoding="utf-8"))[dataset]
+    for recipe in lab["recipes"]:
+        if "test_accuracy" not in recipe:
+            continue  # hoped for, never run
+        network = recipe.get("encoder", "").replace("resnet", "ResNet-")
+        if "batch_size" in recipe:
+            network = words["batch"].format(network, recipe["batch_size"])
+        name = words["lab"] + (words["network"].format(network) if network else "")
+        times = (recipe.get(k, lab.get(k)) for k in ("pretraining_seconds", "classifier_seconds"))
+        accuracy = f"{values.written(100 * recipe['test_accuracy'], 2).removesuffix('.00')}%"
+        shown = (f"{seconds} s" if seconds else "–" for seconds in times)
+        yield name, f"{recipe.get('labels', lab.get('labels')):,}", accuracy, *shown, "–"
+
+
+def table(dataset: str, readme: str) -> str:
+    """A README's table of a data set, in that README's language."""
+    words = WORDS[readme]
+    rows = [words["head"], ("---", *["---:"] * 5), *measured(dataset), *reported(dataset, words)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def filled(text: str, readme: str) -> str:
+    """A README with its tables as the records give them."""
+    place = re.compile(r"(<!-- results: (\w+) -->\n).*?(<!-- end -->)", re.S)
+    return place.sub(lambda found: f"{found[1]}{table(found[2], readme)}\n{found[3]}", text)
+
+
+if __name__ == "__main__":
+    for readme in WORDS:
+        path = ROOT / readme
+        path.write_text(filled(path.read_text(encoding="utf-8"), readme), encoding="utf-8", newline="\n")

@@ -1,0 +1,254 @@
+"""READMEs and docs: figures are the records', both languages say the same, links and names lead somewhere."""
+
+import ast
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import unquote
+
+import nbformat
+import pytest
+import yaml
+from markdown_it import MarkdownIt
+
+from lib.cli.__main__ import parser
+from lib.files import ROOT
+
+sys.path.insert(0, str(ROOT / "figures"))  # its programs are no package
+import readme as tables
+
+READMES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh.md")}
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+RECORDS = ROOT / "figures/records"
+LANGUAGE = {  # as JupyterLab saves it
+    "name": "python", "version": "3.13.1", "codemirror_mode": {"name": "ipython", "version": 3},
+    "file_extension": ".py", "mimetype": "text/x-python", "nbconvert_exporter": "python", "pygments_lexer": "ipython3",
+}  # fmt: skip
+COUNTS = (10, 30, 100, 300, 1000, 3000, 6000, 12000)
+
+
+def records(pattern):
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RECORDS.glob(f"{pattern}/record.json"))]
+
+
+def label_curve(dataset, method):
+    """Mean test accuracy over seeds, by number of labels."""
+    found = {}
+    for record in records("evidence/*"):
+        for row in record["results"].get("label_efficiency", ()):
+            if record["dataset"]["name"] == dataset and row["method"] == method:
+                found.setdefault(row["labels"], []).append(row["test_accuracy"])
+    return {labels: statistics.mean(found[labels]) for labels in COUNTS}
+
+
+def scratch_wins_from(dataset):
+    """The number of labels from which on training from scratch beats the linear head, at every one measured."""
+    scratch, linear = (label_curve(dataset, method) for method in ("from scratch", "linear"))
+    better = [n for n in COUNTS if scratch[n] > linear[n]]
+    first = min(n for n in COUNTS if set(better) >= {m for m in COUNTS if m >= n})
+    assert better == [n for n in COUNTS if n >= first], "below it, the frozen encoder is the better one"
+    return first
+
+
+def costliest_operation():
+    """The control that gains most over its base, and how many points."""
+    accuracy = {}
+    for record in records("evidence/mnist-control*"):
+        asked = record["parameters"]
+        accuracy.setdefault(asked["run"], {})[asked["seed"]] = record["results"]["test_accuracy"]
+    base = accuracy.pop("mnist-control")
+    gains = {run: 100 * statistics.mean(seeds[s] - base[s] for s in seeds) for run, seeds in accuracy.items()}
+    best = max(gains, key=gains.get)
+    return best, gains[best]
+
+
+def whitened():
+    """Accuracy of the untrained and of the pretrained network, from the page that has the trial."""
+    page = (ROOT / "docs/cifar10.md").read_text(encoding="utf-8")
+    return [
+        re.search(rf"^\| whitened, {row} \|.*\| ([\d.]+) % \|$", page, re.M)[1] for row in ("not trained", "SimCLR")
+    ]
+
+
+def facts():
+    """Every figure of the READMEs' text outside its tables, as it stands there."""
+    lab = yaml.safe_load((ROOT / "notebooks/claims.yaml").read_text(encoding="utf-8"))
+    reported = [
+        r["test_accuracy"] for part in ("mnist", "cifar10") for r in lab[part]["recipes"] if "test_accuracy" in r
+    ]
+    epoch, improved = (
+        statistics.median(b / a for a, b in zip(line["ours"], line["theirs"], strict=True))
+        for line in json.loads((ROOT / "bench/results/bench.json").read_text())["epoch"]["lines"][:2]
+    )
+    assert epoch >= 2.5
+    assert 1 / improved <= 1
+    (work,) = {r["results"]["flops"]["pretraining"] for r in records("improved/cifar10-seed*")}
+    assert work <= 60e12
+    their_work = json.loads((ROOT / "bench/results/original_cifar10.json").read_text())
+    best = next(row for row in tables.measured("mnist") if row[0] == "`improved`" and row[1] == "6,000")
+    percent = [label_curve("mnist", method)[6000] for method in ("from scratch", "linear")]
+    cost = costliest_operation()
+    assert cost[0] == "mnist-control-left_out-HorizontalFlip"
+    return {
+        *best[2:5],
+        f"{best[2].split(' ')[0]}%",
+        *(f"{100 * share:.0f}%" for share in reported if round(100 * share) == 100 * share),
+        *(f"{100 * share:.1f}%" for share in percent),
+        *(f"{share}%" for share in whitened()),
+        f"{work / 1e12:.1f} TFLOP",
+        f"{tera(their_work, 'cifar10-resnet18'):,.0f} TFLOP",
+        f"{cost[1]:.1f}",
+        f"{epoch:.1f}",
+        f"{1 / improved:.2f}",
+    }
+
+
+def tera(record, run):
+    """Pretraining of one of the lab's runs, in TFLOP."""
+    return record["runs"][run]["pretraining_flops"] / 1e12
+
+
+def prose(readme):
+    """The text of a README without tables, commands and links."""
+    lines = [line for line in READMES[readme].splitlines() if not line.startswith("|")]
+    text = re.sub(r"```.*?```", "", "\n".join(lines), flags=re.S)
+    return re.sub(r"`[^`]*`|\]\([^)]*\)", "", text)
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_the_readmes_tables_are_those_of_the_records(readme):
+    assert tables.filled(READMES[readme], readme) == READMES[readme], "python figures/readme.py"
+    assert READMES[readme].count("<!-- results: ") == 2
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_every_figure_of_the_readmes_text_is_that_of_a_record_and_is_there(readme):
+    known, text = facts(), prose(readme)
+    assert not [fact for fact in known if fact not in text]
+    for fact in sorted(known, key=len, reverse=True):
+        text = text.replace(fact, "")
+    text = re.sub(r"Python 3\.\d+", "", text)
+    assert not re.findall(r"\d[\d,]*\.\d+|\d[\d,]*\s?(?:%|TFLOP)", text), "a figure from no record"
+
+
+def test_the_readmes_say_from_how_many_labels_on_scratch_is_better():
+    mnist, cifar10 = scratch_wins_from("mnist"), scratch_wins_from("cifar10")
+    assert f"On MNIST, SimCLR is not needed. From {mnist:,} labels up" in READMES["README.md"]
+    assert f"From {cifar10:,} labels up, training from scratch is better" in READMES["README.md"]
+    assert f"在 MNIST 上其实不需要 SimCLR。从 {mnist:,} 个标签开始" in READMES["README.zh.md"]
+    assert f"从 {cifar10:,} 个标签开始，从头训练更好" in READMES["README.zh.md"]
+
+
+def numbers(text):
+    return sorted(re.findall(r"\d[\d,.]*\d|\d", text))
+
+
+def test_both_readmes_have_the_same_numbers_commands_links_and_pictures():
+    english, chinese = READMES.values()
+    assert numbers(prose("README.md")) == numbers(prose("README.zh.md"))
+    code = [re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.S)) for text in (english, chinese)]
+    assert sorted(code[0]) == sorted(code[1])
+    blocks = [re.findall(r"^(python lab\.py \w+|[\w./ ]+?)  ", text, re.M) for text in (english, chinese)]
+    assert len(blocks[0]) >= 10
+    assert blocks[0] == blocks[1]
+    # each has the report in its own language, and leads to the other
+    links = [
+        sorted(re.findall(r"\]\(([^)]+)\)", text.replace(other, "").replace(f"report.{language}.webp", "report.webp")))
+        for text, other, language in ((english, "(README.zh.md)", "en"), (chinese, "(README.md)", "zh"))
+    ]
+    assert links[0] == links[1]
+    headings = [re.findall(r"^#+", text, re.M) for text in (english, chinese)]
+    assert headings[0] == headings[1]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}-{page.stem}")
+def test_the_commands_on_every_page_are_understood(page):
+    for words in re.findall(r"\bpython lab\.py ([^`\n#]+)", page.read_text(encoding="utf-8")):
+        asked = [word for word in words.split() if word != "--cpu"]  # lab.py's own
+        parser().parse_known_args(asked) if asked[0] in ("test", "bench") else parser().parse_args(asked)
+
+
+def links(page):
+    """Where the links and pictures of a Markdown file lead to."""
+    for token in MarkdownIt().enable("table").parse(page.read_text(encoding="utf-8")):
+        for child in token.children or ():
+            if target := child.attrs.get("href") or child.attrs.get("src"):
+                yield str(target)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}-{page.stem}")
+def test_no_mark_of_bold_text_is_left(page):
+    """Beside Chinese quotation marks ** is no mark of bold text, and stands on the page."""
+    for token in MarkdownIt().enable("table").parse(page.read_text(encoding="utf-8")):
+        assert not [child.content for child in token.children or () if child.type == "text" and "**" in child.content]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}-{page.stem}")
+def test_every_link_within_the_kit_leads_somewhere(page):
+    for target in links(page):
+        if not re.match(r"https?:|mailto:", target):
+            place, _, heading = unquote(target).partition("#")
+            assert not heading, "no links to headings: they change"
+            assert (page.parent / place).exists(), target
+
+
+def test_every_page_is_in_the_index():
+    named = set(links(ROOT / "docs/README.md"))
+    assert {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"} <= named
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_the_tests_that_the_readmes_name_exist(readme):
+    named = 0
+    for line in READMES[readme].splitlines():
+        if file := re.search(r"\]\((tests/test_\w+\.py)\)", line):
+            tree = ast.parse((ROOT / file[1]).read_text(encoding="utf-8"))
+            defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+            tests = re.findall(r"`(test_\w+)`", line)
+            assert tests
+            assert set(tests) <= defined
+            named += len(tests)
+    assert named >= 10
+
+
+def test_the_readmes_picture_is_small_and_in_both_languages():
+    for language in ("en", "zh"):
+        assert (ROOT / f"figures/report.{language}.webp").stat().st_size <= 200_000
+
+
+def git(*words, cwd):
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path}
+    run = subprocess.run(("git", *words), cwd=cwd, capture_output=True, env=environment, encoding="utf-8")
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+@pytest.mark.parametrize("filtered", [True, False])
+def test_what_running_a_notebook_writes_into_it_is_in_no_commit(filtered, tmp_path):
+    """With the filter that CONTRIBUTING.md sets up; without it the same notebook is one, so the test can fail."""
+    (tmp_path / ".gitattributes").write_text((ROOT / ".gitattributes").read_text(encoding="utf-8"), encoding="utf-8")
+    notebook = tmp_path / "mnist.ipynb"
+    notebook.write_bytes((ROOT / "notebooks/mnist.ipynb").read_bytes())
+    git("init", "-q", cwd=tmp_path)
+    if filtered:
+        (tmp_path / ".gitconfig").write_bytes((ROOT / ".gitconfig").read_bytes())
+        (asked,) = re.findall(r"^git (config include\S* \S+)", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.M)
+        git(*asked.split(), cwd=tmp_path)
+    git("add", ".", cwd=tmp_path)
+    git("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "as it is", cwd=tmp_path)
+    assert git("show", "HEAD:mnist.ipynb", cwd=tmp_path) == notebook.read_text(encoding="utf-8")
+    node = nbformat.read(notebook, as_version=4)
+    for number, cell in enumerate((c for c in node.cells if c.cell_type == "code"), 1):
+        cell.execution_count = number
+        cell.outputs = [nbformat.v4.new_output("stream", text="loss 4.2\n")]
+        cell.metadata["execution"] = {"iopub.execute_input": "2026-11-24T00:00:00"}
+    node.metadata["language_info"] = LANGUAGE
+    nbformat.write(node, notebook)
+    assert bool(git("diff", cwd=tmp_path)) != filtered
+    git("add", ".", cwd=tmp_path)
+    assert bool(git("status", "--porcelain", cwd=tmp_path)) != filtered
