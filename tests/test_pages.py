@@ -220,7 +220,12 @@ def look(tab, width):
         current = "[...document.querySelectorAll('nav a')].filter(a => a.matches(':target-current')).map(a => a.hash)"
         for place in ("methods", "conclusions"):
             tab.evaluate(f"document.getElementById('{place}').scrollIntoView()")
-            tab.wait_for_function(f"{current}.includes('#{place}')", timeout=15000)
+            for _ in range(150):  # wait_for_function would be a script, which the page allows none of
+                if tab.evaluate(f"{current}.includes('#{place}')"):
+                    break
+                tab.wait_for_timeout(100)
+            else:
+                pytest.fail(f"the contents do not follow the reader to {place}")
 
 
 @needs_browser

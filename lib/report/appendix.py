@@ -11,14 +11,14 @@ from lib.report import style
 from lib.report.findings import clustering_name
 from lib.report.page import Report
 from lib.report.values import Value, digest, in_sweep
-from lib.report.words import literal
+from lib.report.words import given_name, literal
 
 
 def appendix(report: Report, records: Sequence[Value], folder: Path) -> None:
     """For the grader: machine, versions, seeds, data, times and commands, the records' hashes, each number's source."""
     report.section("environment", 3, "appendix-environment")
     _environments(report, records)
-    report.text("environment.commands", profile=records[0]["profile"].content)
+    report.text("environment.commands", profile=given_name(records[0]["profile"].content))
     report.section("records", 3, "appendix-records")
     report.text("records.text")
     say = report.words
@@ -27,7 +27,7 @@ def appendix(report: Report, records: Sequence[Value], folder: Path) -> None:
             {
                 say("table.run"): report.value(r["name"]),
                 say("table.seed"): report.value(r["parameters"]["seed"]),
-                say("table.images"): style.title(r["dataset"].content),
+                say("table.images"): given_name(style.title(r["dataset"].content)),
                 say("table.data_source"): say.or_as_is("data_source", r["dataset"]["source"].content),
                 say("table.finished"): report.time(r["finished"]),
                 say("table.digest"): _hash(report, digest(r, folder)),
@@ -40,7 +40,7 @@ def appendix(report: Report, records: Sequence[Value], folder: Path) -> None:
     report.table(
         [
             {
-                say("table.run"): r["name"].content,
+                say("table.run"): given_name(r["name"].content),
                 say("table.phase"): _phase(report, r, phase),
                 say("table.time"): report.number(seconds, digits=1, unit=" s"),
             }

@@ -17,6 +17,7 @@ from lib.report.findings import seed_count
 from lib.report.page import NONE, Report
 from lib.report.sections import SETTINGS, Images, by_images, count_seeds, each
 from lib.report.values import Value, by_run, derive
+from lib.report.words import given_name
 from lib.runs import profiles
 
 # Parameters that name or show a run and change nothing in it; nor does what it is computed in (docs/speed.md).
@@ -185,7 +186,7 @@ def controls(report: Report, evidence: Evidence) -> None:
     report.text(
         "evidence.controls.text",
         figure=f"evidence-controls-{name}",
-        run=base,
+        run=given_name(base),
         accuracy=report.percent(evidence.accuracy(base)),
         seeds=seed_count(report, evidence.runs[base]),
         labels=report.count(evidence.runs[base][0]["results"]["classifiers"][0]["labels"]),

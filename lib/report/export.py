@@ -34,7 +34,7 @@ ACTIVE = (
     "script, iframe, frame, object, embed, applet, portal, form, base, link:not([rel=icon]), "
     "meta[http-equiv]:not([http-equiv=Content-Security-Policy])"
 )
-STRUCTURE = "math, cite, nav, .section, .label, .reference, .cover table, .sources, .code, pre, script, style"
+STRUCTURE = "math, cite, nav, .section, .label, .given, .reference, .cover table, .sources, .code, pre, script, style"
 
 
 class ReportError(RuntimeError):

@@ -4,12 +4,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from lib.report import plots
 from lib.report.page import NONE, Report
 from lib.report.sections import Images, count_seeds, each
 from lib.report.values import Value, derive
+from lib.report.words import given_name
 
 
 def seed_count(report: Report, seeds: Sequence[Value]) -> str:
@@ -29,7 +31,7 @@ def pretraining(report: Report, images: Images) -> None:
         last = len(epochs[0]) - 1
         report.text(
             "pretraining.text" if last else "pretraining.one_epoch",
-            run=run,
+            run=given_name(run),
             anchor=f"pretraining-{run}",
             first=report.number(each(epochs, 0, "loss"), digits=3),
             last=report.number(each(epochs, last, "loss"), digits=3),
@@ -51,7 +53,7 @@ def pretraining(report: Report, images: Images) -> None:
             "pretraining",
             f"pretraining-{run}",
             name=images.title,
-            run=run,
+            run=given_name(run),
             seeds=seed_count(report, seeds),
             band=band,
         )
@@ -82,7 +84,7 @@ def accuracies(report: Report, images: Images, claims: Value) -> None:
     for run, seeds in images.runs.items():
         for i, entry in enumerate(seeds[0]["results"]["classifiers"]):
             rows.append(row(
-                run,
+                given_name(run),
                 report.count(entry["labels"]),
                 count_seeds(report, seeds),
                 report.percent(each(seeds, "results", "classifiers", i, "test_accuracy")),
@@ -258,7 +260,7 @@ def _labels(report: Report, images: Images, claims: Value) -> list[str]:
             ours = each(seeds, "results", "classifiers", i, "test_accuracy")
             reached = report.words(
                 "conclusions.accuracy",
-                name=images.title if len(images.runs) == 1 else f"{images.title}, {run}",
+                name=images.title if len(images.runs) == 1 else Markup("{}, {}").format(images.title, given_name(run)),
                 labels=report.count(entry["labels"]),
                 share=report.percent(derive(lambda n, all: n / all, entry["labels"], train), 0),
                 accuracy=report.percent(ours),

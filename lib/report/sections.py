@@ -12,6 +12,7 @@ from markupsafe import Markup
 from lib.report import plots, style
 from lib.report.page import Report
 from lib.report.values import Value, by_run, derive, in_sweep
+from lib.report.words import given_name
 
 # Settings of a run in the report's order, a row each, with a word in ``settings`` of the text files; those
 # of the second line are the classifier's alone.
@@ -40,8 +41,8 @@ class Images:
         return self.main[0]
 
     @property
-    def title(self) -> str:
-        return style.title(self.first["dataset"].content)
+    def title(self) -> Markup:
+        return given_name(style.title(self.first["dataset"].content))
 
     @property
     def standing(self) -> str:
@@ -82,7 +83,7 @@ def data_note(report: Report, dataset: Value, key: str = "cover.data") -> str:
     source = report.words.or_as_is("data_source", dataset["source"].content)
     note = report.words(
         key,
-        name=style.title(dataset.content),
+        name=given_name(style.title(dataset.content)),
         train=report.count(dataset["train"]),
         test=report.count(dataset["test"]),
         source=source,
@@ -100,7 +101,7 @@ def cover(report: Report, images: Sequence[Images], records: Sequence[Value], fi
                        "date": report.words.date(fields["date"])}  # fmt: skip
     report.cover(
         report.words("cover.heading", names=report.words.list([group.title for group in images])),
-        report.words("cover.subtitle", profile=records[0]["profile"].content),
+        report.words("cover.subtitle", profile=given_name(records[0]["profile"].content)),
         fields,
         [
             (data_note(report, data), "" if style.standing(data.content) == "genuine" else "warn")
@@ -151,7 +152,7 @@ def settings(report: Report, images: Images) -> None:
                 column = (
                     report.words(f"table.{part}")
                     if len(images.runs) == 1
-                    else f"{run}: {report.words(f'table.{part}')}"
+                    else Markup("{}: {}").format(given_name(run), report.words(f"table.{part}"))
                 )
                 name = key if key in CLASSIFIER_ONLY and part == "classifier" else name
                 shown = name in asked and not (key in CLASSIFIER_ONLY and part == "pretraining")

@@ -105,7 +105,10 @@ LONGEST = 40  # characters of a name in a figure
 @cache
 def _characters(families: tuple[str, ...]) -> frozenset[int]:
     """What these fonts can draw."""
-    fonts = (font_manager.get_font(font_manager.findfont(font_manager.FontProperties([family]))) for family in families)
+    fonts = (
+        font_manager.get_font(font_manager.findfont(font_manager.FontProperties(family=[family])))
+        for family in families
+    )
     return frozenset(code for font in fonts for code in font.get_charmap())
 
 

@@ -42,6 +42,11 @@ def literal(text: Any) -> Markup:
     return Markup(_MEANS_SOMETHING.sub(_by_number, text))
 
 
+def given_name(name: Any) -> Markup:
+    """A name that somebody chose, of a run or a folder of images: a number in it, as in ``pets 2``, is no figure."""
+    return Markup('<span class="given">{}</span>').format(literal(name))
+
+
 def _by_number(found: re.Match) -> str:
     return escape(found[0]) if found[0] in "&<>" else f"&#{ord(found[0])};"
 
