@@ -29,7 +29,7 @@ class Page(Report):
         self.labels: dict[str, str] = {}
 
     def section(self, key: str, level: int = 2, anchor: str = "", appendix: bool = False, **given: Any) -> None:
-        self.lines.append(f"{'#' * level} {self.words(f'{key}.heading', **given)}")
+        self.lines.append(f"{'#' * level} {_plain(self.words(f'{key}.heading', **given))}")
 
     def text(self, key: str, **given: Any) -> None:
         self.lines.append(_plain(self.words(key, **given)))
@@ -61,7 +61,7 @@ class Page(Report):
 
 def _plain(text: Any) -> str:
     """What a cell or a text says, commands as code."""
-    text = re.sub(r'<code class="code command">(.*?)</code>', r"`\1`", str(text))
+    text = re.sub(r"<code\b[^>]*>(.*?)</code>", lambda code: f"`{Markup(code[1]).striptags()}`", str(text))
     return "\n\n".join(Markup(paragraph).striptags() for paragraph in text.split("\n\n"))
 
 

@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("run", metavar="PROFILE/RUN", help="for example quick/mnist, improved/mnist-seed1")
     published = add("published", parents=[verbose], help="a report on the records that come with the kit, no training")
     published.add_argument("profile", nargs="?", default="quick", help="default: quick")
-    add("notebooks", help="open JupyterLab on the notebooks")
+    add("notebooks", help="open JupyterLab on your own copies of the notebooks, in my-notebooks/")
     add("test", help="run the tests; what follows goes to pytest", add_help=False)
     add("bench", help="measure the kit; what follows goes to bench.run", add_help=False)
     add("check", help="what this machine has: Python, torch, GPU, fonts, browser, data, disk")
@@ -58,9 +58,13 @@ def _carry_out(asked: argparse.Namespace, rest: list[str]) -> int:
         case "report" | "published" | "run":
             return _make(asked)
         case "notebooks":
-            # the whole kit is in reach, the notebooks are in sight
-            where = [f"--ServerApp.root_dir={ROOT}", "--LabApp.default_url=/lab/tree/notebooks"]
-            return _module("jupyter", "lab", *where)
+            from lib.cli import lessons
+
+            for line in lessons.lay_out():
+                print(line)
+            # the whole kit is in reach, the first lesson in sight
+            first = f"/lab/tree/{lessons.FOLDER.name}/{lessons.LESSONS[0]}.ipynb"
+            return _module("jupyter", "lab", f"--ServerApp.root_dir={ROOT}", f"--LabApp.default_url={first}")
         case "test":
             return _module("pytest", *rest)
         case "bench":
