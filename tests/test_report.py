@@ -250,4 +250,4 @@ def test_a_run_of_ones_own_as_the_readme_has_it(tmp_path):
     plan = [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "2", "--config", "profile=quick"]
     run = subprocess.run(plan, cwd=tmp_path, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    assert "runs/quick/cold-seed0/record.sha256" in run.stdout
+    assert "quick/cold-seed0/record.sha256" in run.stdout  # below LAB_RUNS
