@@ -24,20 +24,6 @@ import readme as tables
 READMES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh.md")}
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 RECORDS = ROOT / "figures/records"
-LANGUAGE = {  # as JupyterLab saves it
-    "name": "python", "version": "3.13.1", "codemirror_mode": {"name": "ipython", "version": 3},
-    "file_extension": ".py", "mimetype": "text/x-python", "nbconvert_exporter": "python", "pygments_lexer": "ipython3",
-}  # fmt: skip
-COUNTS = (10, 30, 100, 300, 1000, 3000, 6000, 12000)
-
-
-def records(pattern):
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RECORDS.glob(f"{pattern}/record.json"))]
-
-
-def label_curve(dataset, method):
-    """Mean test accuracy over seeds, by number of labels."""
-    found = {}
     for record in records("evidence/*"):
         for row in record["results"].get("label_efficiency", ()):
             if record["dataset"]["name"] == dataset and row["method"] == method:
@@ -218,37 +204,3 @@ def test_the_tests_that_the_readmes_name_exist(readme):
 def test_the_readmes_picture_is_small_and_in_both_languages():
     for language in ("en", "zh"):
         assert (ROOT / f"figures/report.{language}.webp").stat().st_size <= 200_000
-
-
-def git(*words, cwd):
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = os.environ | {"PATH": path}
-    run = subprocess.run(("git", *words), cwd=cwd, capture_output=True, env=environment, encoding="utf-8")
-    assert run.returncode == 0, run.stderr
-    return run.stdout
-
-
-@pytest.mark.parametrize("filtered", [True, False])
-def test_what_running_a_notebook_writes_into_it_is_in_no_commit(filtered, tmp_path):
-    """With the filter that CONTRIBUTING.md sets up; without it the same notebook is one, so the test can fail."""
-    (tmp_path / ".gitattributes").write_text((ROOT / ".gitattributes").read_text(encoding="utf-8"), encoding="utf-8")
-    notebook = tmp_path / "mnist.ipynb"
-    notebook.write_bytes((ROOT / "notebooks/mnist.ipynb").read_bytes())
-    git("init", "-q", cwd=tmp_path)
-    if filtered:
-        (tmp_path / ".gitconfig").write_bytes((ROOT / ".gitconfig").read_bytes())
-        (asked,) = re.findall(r"^git (config include\S* \S+)", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.M)
-        git(*asked.split(), cwd=tmp_path)
-    git("add", ".", cwd=tmp_path)
-    git("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "as it is", cwd=tmp_path)
-    assert git("show", "HEAD:mnist.ipynb", cwd=tmp_path) == notebook.read_text(encoding="utf-8")
-    node = nbformat.read(notebook, as_version=4)
-    for number, cell in enumerate((c for c in node.cells if c.cell_type == "code"), 1):
-        cell.execution_count = number
-        cell.outputs = [nbformat.v4.new_output("stream", text="loss 4.2\n")]
-        cell.metadata["execution"] = {"iopub.execute_input": "2026-11-24T00:00:00"}
-    node.metadata["language_info"] = LANGUAGE
-    nbformat.write(node, notebook)
-    assert bool(git("diff", cwd=tmp_path)) != filtered
-    git("add", ".", cwd=tmp_path)
-    assert bool(git("status", "--porcelain", cwd=tmp_path)) != filtered
