@@ -21,10 +21,9 @@ from traitlets.config import Config
 
 from lib.files import ROOT, DiskFull, write_whole
 from lib.report import words
+from lib.report.words import NUMBER
 
 NOTEBOOKS = ROOT / "notebooks"
-# A number by itself. Digits that belong to a name (CIFAR-10, resnet18, NT-Xent) are none.
-NUMBER = re.compile(r"(?<![A-Za-z_\d])(?<![A-Za-z]-)\d[\d.,]*")
 # Where a number needs no record: formulas, literature, the kit's own counting, the student's data, code.
 # What a link may lead to, and what the page may show: nothing that runs, nothing that is elsewhere.
 LINK, SHOWN = re.compile(r"#|https:|mailto:|data:image/", re.I), re.compile("data:image/", re.I)

@@ -26,6 +26,8 @@ LANGUAGES = tuple(sorted(path.stem for path in TEXTS.glob("*.yaml")))
 _TEMPLATES = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True)
 
 
+# A number by itself. Digits that belong to a name (CIFAR-10, resnet18, NT-Xent) are none.
+NUMBER = re.compile(r"(?<![A-Za-z_\d])(?<![A-Za-z]-)\d[\d.,]*")
 # ASCII punctuation but for what means something at the end of a word only, as in "- " and "1. ".
 _MEANS_SOMETHING = re.compile(r"[!-$&-+:-@\[-`{-~]|[-.](?=\s|$)")
 
@@ -44,7 +46,8 @@ def literal(text: Any) -> Markup:
 
 def given_name(name: Any) -> Markup:
     """A name that somebody chose, of a run or a folder of images: a number in it, as in ``pets 2``, is no figure."""
-    return Markup('<span class="given">{}</span>').format(literal(name))
+    shown = literal(name)
+    return Markup('<span class="given">{}</span>').format(shown) if NUMBER.search(str(name)) else shown
 
 
 def _by_number(found: re.Match) -> str:
