@@ -2,15 +2,11 @@
 
 import ast
 import json
-import os
 import re
 import statistics
-import subprocess
 import sys
-from pathlib import Path
 from urllib.parse import unquote
 
-import nbformat
 import pytest
 import yaml
 from markdown_it import MarkdownIt
@@ -24,6 +20,16 @@ import readme as tables
 READMES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh.md")}
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 RECORDS = ROOT / "figures/records"
+COUNTS = (10, 30, 100, 300, 1000, 3000, 6000, 12000)
+
+
+def records(pattern):
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RECORDS.glob(f"{pattern}/record.json"))]
+
+
+def label_curve(dataset, method):
+    """Mean test accuracy over seeds, by number of labels."""
+    found = {}
     for record in records("evidence/*"):
         for row in record["results"].get("label_efficiency", ()):
             if record["dataset"]["name"] == dataset and row["method"] == method:
