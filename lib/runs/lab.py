@@ -37,7 +37,7 @@ def begin(notebook: str, namespace: dict[str, Any]) -> Run:
     changed = [f"{name}={run.parameters[name]}" for name in recipe if run.parameters[name] != recipe[name]]
     as_it_is = [f"{name}={value}" for name, value in recipe.items() if run.parameters[name] == value]
     print(f"recipe {run.asked.recipe!r} of {notebook}.ipynb" + (f", with {', '.join(changed)}" if changed else ""))
-    print(textwrap.fill(", ".join(as_it_is), 110))
+    print(textwrap.fill(", ".join(as_it_is), 95))
     print(f"The record goes to {run.folder}.")
     return run
 
