@@ -1,7 +1,7 @@
 """The README's pictures and the published records, from the runs of this checkout.
 
 python figures/make.py [PROFILE …] copies runs/<profile>/*/record.json to figures/records/ and draws
-from the published records. Run it after `make report PROFILE=…` on real data.
+from the published records. Run it after `python lab.py report PROFILE` on real data.
 """
 
 import shutil

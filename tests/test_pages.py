@@ -29,7 +29,7 @@ both = pytest.mark.parametrize("language", ["en", "zh"])
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory):
-    """The HTML of the published records' report by language, as `make report` makes it."""
+    """The HTML of the published records' report by language, as `lab report` makes it."""
 
     @cache
     def made(language, profile="improved"):

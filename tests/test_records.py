@@ -72,7 +72,7 @@ def test_files_that_are_no_records(tmp_path, content, message):
 def test_a_run_that_is_not_there(tmp_path):
     with pytest.raises(RecordError, match="run the notebook that writes it first"):
         records.load(tmp_path / "mnist-seed0")
-    with pytest.raises(RecordError, match="make report"):
+    with pytest.raises(RecordError, match="lab.py report"):
         records.load_all(tmp_path)
 
 

@@ -209,16 +209,16 @@ def test_names_literature_and_formulas_need_no_record(tmp_path, text):
     assert exported(notebook(tmp_path, nbf.new_markdown_cell(text)))
 
 
-def readme():
-    """The pieces of code in the README's part about a section or a run of one's own."""
-    part = (ROOT / "README.md").read_text(encoding="utf-8").split("## A section or a run of your own\n")[1]
+def guide():
+    """The pieces of code in the guide to a section or a run of one's own."""
+    part = (ROOT / "docs/extending.md").read_text(encoding="utf-8").split("## A section or a run\n")[1]
     part = part.split("\n## ")[0]
     assert len(part.strip().splitlines()) <= 10
     return re.findall(r"`(mine: .*?|report\.section.*?|  \w+: \{notebook.*?)`", part)
 
 
-def test_a_section_of_ones_own_as_the_readme_has_it(tmp_path, monkeypatch):
-    *texts, cell, _ = readme()
+def test_a_section_of_ones_own_as_the_guide_has_it(tmp_path, monkeypatch):
+    *texts, cell, _ = guide()
     folder = tmp_path / "text"
     folder.mkdir()
     for language, more in zip(("en", "zh"), texts, strict=True):
@@ -241,13 +241,13 @@ def test_a_section_of_ones_own_as_the_readme_has_it(tmp_path, monkeypatch):
     assert found.select_one('nav a[href="#mine"]')
 
 
-def test_a_run_of_ones_own_as_the_readme_has_it(tmp_path):
+def test_a_run_of_ones_own_as_the_guide_has_it(tmp_path):
     for name in ("Snakefile", "lib", "notebooks", "figures", "bench"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, tmp_path / name)
     profile = tmp_path / "notebooks/profiles/quick.yaml"
-    profile.write_text(profile.read_text(encoding="utf-8") + readme()[-1] + "\n", encoding="utf-8")
+    profile.write_text(profile.read_text(encoding="utf-8") + guide()[-1] + "\n", encoding="utf-8")
     plan = [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "2", "--config", "profile=quick"]
     run = subprocess.run(plan, cwd=tmp_path, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    assert "quick/cold-seed0/record.sha256" in run.stdout  # below LAB_RUNS
+    assert "quick/cold-seed0/record.sha256" in run.stdout

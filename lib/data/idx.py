@@ -20,7 +20,7 @@ MNIST_MD5 = (
     "2646ac647ad5339dbf082846283269ea",
     "27ae3e4e09519cfbb04c329615203637",
 )
-REPAIR = "Delete it and fetch it again (`make report` downloads what is missing)."
+REPAIR = "Delete it and fetch it again (`python lab.py report` downloads what is missing)."
 
 
 def _read_idx(path: Path, dimensions: int) -> tuple[np.ndarray, str]:

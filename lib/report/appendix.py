@@ -1,5 +1,6 @@
 """The report's appendix, for the grader: where, when, on what and with which commands everything was made."""
 
+import re
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,9 +8,10 @@ from typing import Any
 
 from markupsafe import Markup
 
+from lib.files import NAME
 from lib.report import style
 from lib.report.findings import clustering_name
-from lib.report.page import Report
+from lib.report.page import NONE, Report
 from lib.report.values import Value, digest, in_sweep
 from lib.report.words import given_name, literal
 
@@ -18,7 +20,8 @@ def appendix(report: Report, records: Sequence[Value], folder: Path) -> None:
     """For the grader: machine, versions, seeds, data, times and commands, the records' hashes, each number's source."""
     report.section("environment", 3, "appendix-environment")
     _environments(report, records)
-    report.text("environment.commands", profile=given_name(records[0]["profile"].content))
+    profile, run = records[0]["profile"].content, records[0]["parameters"]["run"].content
+    report.text("environment.commands", profile=_typed(profile), run=_typed(run))
     report.section("records", 3, "appendix-records")
     report.text("records.text")
     say = report.words
@@ -53,6 +56,11 @@ def appendix(report: Report, records: Sequence[Value], folder: Path) -> None:
     report.section("sources", 3, "appendix-sources")
     report.text("sources.text")
     report.sources_table()
+
+
+def _typed(name: str) -> Markup:
+    """A name as part of a line for a shell, where nothing can be escaped: no name but those that a run may have."""
+    return Markup(name) if re.fullmatch(NAME, name) else Markup(NONE)
 
 
 def _environments(report: Report, records: Sequence[Value]) -> None:

@@ -152,7 +152,7 @@ def find_all(folder: str | Path) -> list[Path]:
     paths = sorted(Path(folder).glob("**/record.json"))
     if not paths:
         raise RecordError(
-            f"no record.json below {folder}: run `make report` first, or name the folder of a profile's runs."
+            f"no record.json below {folder}: run `python lab.py report` first, or name the folder of a profile's runs."
         )
     return paths
 
