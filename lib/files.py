@@ -1,6 +1,7 @@
 """Where the kit lies, which of its files a measured figure depends on, and how a file is written whole."""
 
 import errno
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -25,6 +26,11 @@ def sources(*parts: str) -> list[Path]:
         for part in parts
         for path in ([LIB / part] if part.endswith(".py") else sorted((LIB / part).rglob("*.py")))
     ]
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, as ``sha256sum`` prints it."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from lib.cli import LabError
+from lib.cli import LabError, with_kit
 from lib.files import ROOT
 
 
@@ -97,8 +97,7 @@ def _make(asked: argparse.Namespace) -> int:
 
 
 def _module(name: str, *words: str) -> int:
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    process = subprocess.Popen([sys.executable, "-m", name, *words], env=os.environ | {"PYTHONPATH": path})
+    process = subprocess.Popen([sys.executable, "-m", name, *words], env=with_kit())
     while True:
         with suppress(KeyboardInterrupt):  # it has heard it too: JupyterLab asks back
             return process.wait()

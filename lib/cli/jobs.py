@@ -5,7 +5,6 @@ terminal's display follows (``lib.progress``).
 """
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +13,7 @@ from typing import Any
 import yaml
 
 from lib import progress
-from lib.cli import LabError, state
-from lib.files import ROOT
+from lib.cli import LabError, state, with_kit
 from lib.runs import recipes
 
 PROGRESS, LOG = "progress.jsonl", "log.txt"
@@ -23,11 +21,10 @@ PROGRESS, LOG = "progress.jsonl", "log.txt"
 
 def python(module: str, *words: str, log: Any, **environment: str) -> subprocess.Popen:
     """Start a module of the kit. It ends with this process: see ``end_with_parent``."""
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     return subprocess.Popen(
         [sys.executable, "-m", module, *words],
         stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT,
-        env=os.environ | {"PYTHONPATH": path, "PYTHONUTF8": "1"} | environment,
+        env=with_kit() | {"PYTHONUTF8": "1"} | environment,
     )  # fmt: skip
 
 

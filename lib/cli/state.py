@@ -17,7 +17,7 @@ import filelock
 
 from lib.cli import LabError
 from lib.cli.plan import Plan
-from lib.files import METHOD, ROOT, sources, written_whole
+from lib.files import METHOD, ROOT, file_digest, sources, written_whole
 
 #: Everything that a report is made of, but for what is in the folder of its runs.
 MADE_OF = ("lib", "notebooks", "figures/diagrams", "figures/records", "bench/results", "Snakefile")
@@ -27,11 +27,7 @@ LEFT_BEHIND = 3600  # seconds after which half a download is nobody's
 def _sums(folder: Path) -> str:
     """Of the record and the weights beside it, as sha256sum writes and checks them."""
     files = [folder / "record.json", *sorted(folder.glob("model.*"))]
-    return "".join(f"{_digest(path)}  {path.name}\n" for path in files)
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return "".join(f"{file_digest(path)}  {path.name}\n" for path in files)
 
 
 def stamp(folder: Path, asked: str) -> None:
@@ -65,7 +61,7 @@ def damaged(folder: Path) -> list[str]:
         if not stamped.exists():  # made by papermill alone
             return [] if isinstance(json.loads(record.read_text(encoding="utf-8")), dict) else [record.name]
         sums = dict(reversed(line.split("  ", 1)) for line in stamped.read_text(encoding="utf-8").splitlines())
-        return [name for name in sums if (folder / name).exists() and _digest(folder / name) != sums[name]]
+        return [name for name in sums if (folder / name).exists() and file_digest(folder / name) != sums[name]]
     except (OSError, ValueError):
         return [record.name]
 

@@ -24,7 +24,6 @@ from lib.report import words
 from lib.report.words import NUMBER
 
 NOTEBOOKS = ROOT / "notebooks"
-# Where a number needs no record: formulas, literature, the kit's own counting, the student's data, code.
 # What a link may lead to, and what the page may show: nothing that runs, nothing that is elsewhere.
 LINK, SHOWN = re.compile(r"#|https:|mailto:|data:image/", re.I), re.compile("data:image/", re.I)
 LINKS = ("href", "xlink:href", "action", "formaction", "cite", "ping", "longdesc")
@@ -33,6 +32,7 @@ ACTIVE = (
     "script, iframe, frame, object, embed, applet, portal, form, base, link:not([rel=icon]), "
     "meta[http-equiv]:not([http-equiv=Content-Security-Policy])"
 )
+# Where a number needs no record: formulas, literature, the kit's own counting, the student's data, code.
 STRUCTURE = "math, cite, nav, .section, .label, .given, .reference, .cover table, .sources, .code, pre, script, style"
 
 

@@ -5,7 +5,6 @@
 and keeps the ways of all. The report shows numbers through these only, so each has a source.
 """
 
-import hashlib
 import json
 import math
 import statistics
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from lib.files import file_digest
 from lib.runs.records import RecordError, find_all, load
 
 
@@ -84,7 +84,7 @@ def load_yaml(path: str | Path) -> Value:
 def digest(record: Value, folder: str | Path) -> Value:
     """SHA-256 of a record's file, as ``sha256sum`` prints it; ``folder`` is the one it was loaded from."""
     (source,) = record.sources
-    code = hashlib.sha256((Path(folder) / source.file).read_bytes()).hexdigest()
+    code = file_digest(Path(folder) / source.file)
     return Value(code, (Source(source.file, "SHA-256", code),))
 
 

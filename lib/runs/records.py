@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from lib import progress
-from lib.files import ROOT, write_whole
+from lib.files import ROOT, file_digest, write_whole
 from lib.runs.parameters import RunParameters
 from lib.training.device import choose_device, choose_precision
 
@@ -114,11 +114,6 @@ def digest(record: dict[str, Any]) -> str:
     """A hash of what a record says, but for its own ``sha256``, however it is indented."""
     said = {key: value for key, value in record.items() if key != "sha256"}
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, as ``sha256sum`` prints it."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def load(path: str | Path) -> dict[str, Any]:

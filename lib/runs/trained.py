@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from lib.augment import Views
 from lib.data import Dataset, equal_chunks, join
 from lib.data import load as load_images
+from lib.files import file_digest
 from lib.models import Classifier, SimCLR, whiten
 from lib.runs import checks, records
 from lib.runs.parameters import EvidenceParameters
@@ -101,7 +102,7 @@ def load_run(folder: str | Path) -> tuple[dict[str, Any], SimCLR]:
     shape = tuple(record["dataset"]["shape"])
     model = SimCLR(wanted["encoder"], tuple(wanted["projection"]), shape, batch_norm=norm)
     try:
-        if record.get("model_sha256", found := records.file_digest(weights)) != found:
+        if record.get("model_sha256", found := file_digest(weights)) != found:
             raise Damaged("it is not the file this record was written with")
         model.load_state_dict(load_whole(weights))
     except (Damaged, RuntimeError, TypeError) as error:  # the last two: weights of another network, no weights
