@@ -14,21 +14,16 @@ from IPython.display import DisplayHandle, display
 from markupsafe import escape
 from matplotlib.figure import Figure
 
-from lib import progress
+from lib import progress, words
 from lib.progress import Training
-from lib.report import plots, style, words
+from lib.report import plots
 from lib.runs.records import Run
 
 
-def follow(run: Run, language: str = "en") -> None:
-    """Show the trainings from here on, those of ``run`` with their curves; outside of a notebook nothing changes.
-
-    Raises:
-        WordsError: there is no such language.
-    """
-    live = Live(run, words.load(language))
+def follow(run: Run) -> None:
+    """Show the trainings from here on, those of ``run`` with their curves; outside of a notebook nothing changes."""
     if getattr(get_ipython(), "kernel", None):
-        progress.WATCHERS[:] = [live]
+        progress.WATCHERS[:] = [Live(run)]
 
 
 class Sentence:
@@ -79,9 +74,8 @@ class Picture:
 class Live:
     """Watches trainings for the cell in which they run: a line for all, a figure of those that belong to the run."""
 
-    def __init__(self, run: Run, say: words.Words):
-        self.run, self.words, self.drawn_in = run, say, style.drawable(say)
-        self.cell = ""
+    def __init__(self, run: Run):
+        self.run, self.cell = run, ""
 
     def __call__(self, training: Training) -> None:
         request = get_ipython().kernel.get_parent()
@@ -101,11 +95,12 @@ class Live:
 
     def say(self, training: Training, key: str, value: str) -> str:
         """A piece of the line, in words: see ``progress.line``."""
+        spoken = words.current()
         if key != "name":
-            return self.words.plain(f"live.{key}", value=value)
+            return spoken.plain(f"live.{key}", value=value)
         if value.startswith("classifier"):
-            return self.words.plain("phase.classifier", labels=f"{training.images:,}")
-        return self.words.or_as_is("phase", value)
+            return spoken.plain("phase.classifier", labels=f"{training.images:,}")
+        return spoken.or_as_is("phase", value)
 
     def _write(self, training: Training) -> None:
         sentence = Sentence(progress.line(training, partial(self.say, training)))
@@ -122,12 +117,12 @@ class Live:
         """The finished figure's axes from the start, so that a curve grows into them."""
         if progress.short(training.name) == "pretraining":
             content = self.run.content | {"history": {"pretraining": training.history}}
-            drawn = plots.pretraining([content], self.drawn_in)
+            drawn = plots.pretraining([content])
         else:
             heads = {name: t for name, t in self.trainings.items() if progress.short(name) != "pretraining"}
             entries = [{"labels": head.images, "history": name} for name, head in heads.items()]
             content = self.run.content | {"history": {name: head.history for name, head in heads.items()}}
-            drawn = plots.classifier([content | {"results": {"classifiers": entries}}], self.drawn_in)
+            drawn = plots.classifier([content | {"results": {"classifiers": entries}}])
         for axis in drawn.axes:
             axis.set_xlim(0.5, training.epochs + 0.5)
         return drawn

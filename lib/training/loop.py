@@ -131,7 +131,7 @@ def fit(
     pace = Pace(training, math.ceil(len(images) / settings.batch_size))
     model.train()
     if first:
-        progress.tell(name=name, epoch=len(history), epochs=settings.epochs)
+        progress.tell(name=name, epoch=len(history), epochs=settings.epochs, history=history)
         progress.show(training)
     try:
         for epoch in range(len(history) + 1, settings.epochs + 1):
