@@ -55,7 +55,7 @@ def runs(plan: Plan, verbose: bool = False) -> int:
 def _make(plan: Plan, targets: list[str], settings: list[str], verbose: bool) -> tuple[list[Work], int]:
     """Have Snakemake make these files and follow it; what was worked on, the report last, and the exit status."""
     folder = Path(plan.folder)
-    state.sweep(folder)
+    state.sweep(folder, shared=plan.by_hand)
     for sentence in [] if plan.published else state.set_aside_damaged(folder):
         print(sentence)
     log = folder / jobs.LOG
@@ -101,6 +101,11 @@ def _short(plan: Plan, run: str) -> str:
 
 
 def _results(plan: Plan, new: set[str], say) -> None:
+    if plan.by_hand:
+        for folder in [Path(path).parent for path in plan.inputs][:MANY]:
+            say(f"{folder.name} · {outcome(folder)}")
+        say(f"The report has {len(plan.inputs)} runs that were made by hand.")
+        return
     before = [run for run in plan.runs if _short(plan, run) not in new]
     if len(before) > MANY:
         say(f"{len(before)} runs were made before; the report has them.")

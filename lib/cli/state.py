@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -111,10 +111,15 @@ def forget_outdated(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def sweep(folder: Path) -> None:
-    """Remove what a killed process left half-written. The folder must be locked: then nobody is writing there."""
+def sweep(folder: Path, shared: bool = False) -> None:
+    """Remove what a killed process left half-written. The folder must be locked: then nobody is writing there.
+
+    ``shared``: notebooks in JupyterLab, which lock nothing, may.
+    """
     for part in folder.rglob("*.part"):
-        part.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            if not shared or time.time() - part.stat().st_mtime > LEFT_BEHIND:
+                part.unlink()
     for part in (ROOT / "data").glob("**/*.part"):
         if time.time() - part.stat().st_mtime > LEFT_BEHIND:
             part.unlink(missing_ok=True)

@@ -64,7 +64,7 @@ def cells(row: Row, first: Row, labels: Sequence[int]) -> dict[str, str]:
         found[say("compare.accuracy", labels=f"{count:,}")] = values.percent(seen) if seen else NONE
     apart = [_accuracy(row, seed) - _accuracy(first, seed) for seed in row.records if seed in first.records]
     shown = values.mean(apart, 100, 2) if apart and row is not first else NONE
-    found[say("compare.difference")] = f"+{shown}" if shown[0] not in "–−0" else shown
+    found[say("compare.difference")] = f"+{shown}" if sum(apart) > 0 and row is not first else shown
     found[say("compare.time")] = progress.duration(sum(sum(r["seconds"].values()) for r in records) / len(records))
     return found
 

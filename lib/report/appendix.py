@@ -13,6 +13,7 @@ from lib.report import style
 from lib.report.findings import clustering_name
 from lib.report.page import NONE, Report
 from lib.report.values import Value, digest, in_sweep
+from lib.runs import profiles
 from lib.words import given_name, literal
 
 
@@ -21,7 +22,8 @@ def appendix(report: Report, records: Sequence[Value], folder: Path) -> None:
     report.section("environment", 3, "appendix-environment")
     _environments(report, records)
     profile, run = records[0]["profile"].content, records[0]["parameters"]["run"].content
-    report.text("environment.commands", profile=_typed(profile), run=_typed(run))
+    commands = "environment.commands" if profiles.exists(profile) else "environment.by_hand"
+    report.text(commands, profile=_typed(profile), run=_typed(run))
     report.section("records", 3, "appendix-records")
     report.text("records.text")
     say = report.words

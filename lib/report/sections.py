@@ -94,13 +94,16 @@ def data_note(report: Report, dataset: Value, key: str = "cover.data") -> str:
 
 def cover(report: Report, images: Sequence[Images], records: Sequence[Value], fields: dict[str, str]) -> None:
     """The first page; ``fields`` are the student's."""
-    datasets: dict[str, Value] = {}
+    datasets: dict[tuple[str, str], Value] = {}
     for record in [*(group.first for group in images), *records]:
-        datasets.setdefault(record["dataset"]["name"].content, record["dataset"])
+        datasets.setdefault(tuple(record["dataset"].content[key] for key in ("name", "description")), record["dataset"])
+    titles = [given_name(style.title(data.content)) for data in datasets.values()]
     fields = fields | {"course": fields["course"] or report.words("cover.default_course"),
                        "date": report.words.date(fields["date"])}  # fmt: skip
     report.cover(
-        report.words("cover.heading", names=report.words.list([group.title for group in images])),
+        report.words(
+            "cover.heading", names=report.words.list([group.title for group in images] or list(dict.fromkeys(titles)))
+        ),
         report.words("cover.subtitle", profile=given_name(records[0]["profile"].content)),
         fields,
         [

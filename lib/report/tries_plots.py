@@ -29,7 +29,7 @@ def tries(shown: Sequence[Shown], dataset: dict[str, Any], say: Words = SPOKEN) 
     """Loss, kNN probe where every run has one, and test accuracy; a colour, a dash and a marker for each setting."""
     probed = all("knn_accuracy" in epoch for run in shown for history in run.histories for epoch in history)
     panels = 3 if probed else 2
-    drawn, (axes,) = figure(3.4 * panels, max(3.0, 1.6 + 0.28 * len(shown)), 1, panels)
+    drawn, (axes,) = figure(3.2 * panels, max(3.0, 1.6 + 0.28 * len(shown)), 1, panels)
     keys = [("loss", 1, say("plot.loss")), ("knn_accuracy", 100, say("plot.held_out"))]
     for axis, (key, scale, name) in zip(axes[:-1], keys, strict=False):
         for i, run in enumerate(shown):
