@@ -14,7 +14,7 @@ from lib.words import LANGUAGES
 
 NAMES = [path.stem for path in sorted(SOURCES.glob("*.md"))]
 # What is the same in both languages: code, formulas, addresses, names of people, papers and programs.
-SAME = re.compile(r"`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|\(?https?://\S+|<[^>]*>|Chen et al\.|Wang & Isola|Try it", re.DOTALL)
+SAME = re.compile(r"`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|\(?https?://\S+|<[^>]*>|Chen et al\.|Wang & Isola", re.DOTALL)
 SENTENCE = re.compile(r"[A-Za-z][a-z'-]+(?:[,;:]? [A-Za-z][a-z'-]*){2,}")
 
 
