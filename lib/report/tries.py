@@ -94,7 +94,9 @@ def leading(records: Sequence[Value]) -> list[Value]:
     for (name, _), runs in sorted(gather(records).items(), key=lambda item: -_genuine(item[1])):
         shown = [run for run in runs if not in_sweep(run.first)]
         if shown and name not in chosen:
-            chosen[name] = min(shown, key=lambda run: sum(_apart(run, other) for other in runs))
+            chosen[name] = min(
+                shown, key=lambda run: (sum(_apart(run, other) for other in runs), len(run.changed or ()))
+            )
     compared = [r for r in records if "clusterings" in r["results"]]
     last = sorted(compared, key=lambda r: r["finished"].content)[-1:]
     asked = [r for r in records if "label_efficiency" in r["results"]]
