@@ -59,7 +59,7 @@ def _alike(asked: dict[str, Any], dataset: Mapping[str, Any], record: dict[str, 
 def _steps(p: Mapping[str, Any], dataset: Mapping[str, Any]) -> float:
     """Images seen in pretraining, those of small views by their share of the area."""
     side, begun, epochs = dataset["shape"][-1], 0, 0.0
-    for last, small in p["small_crops"]:
+    for last, small in p.get("small_crops", ()):  # older records have none
         whole = max(0, min(last, p["epochs"]) - begun)
         epochs, begun = epochs + whole * (small / side) ** 2, begun + whole
     return (epochs + p["epochs"] - begun) * dataset["train"] / p["chunk_count"] * len(p["unlabelled_chunks"])

@@ -78,7 +78,7 @@ def _values(name: str, value: Any) -> list[Any]:
     several = [list(item) if isinstance(item, tuple) else item for item in value]
     about = SimCLRParameters.model_fields[name]
     try:
-        TypeAdapter(Annotated[(about.annotation, *about.metadata)]).validate_python(several, strict=True)
+        TypeAdapter(Annotated[about.annotation, about]).validate_python(several, strict=True)
     except ValidationError:
         return several
     return [several]

@@ -20,7 +20,7 @@ from lib.compare import estimate
 from lib.compare.grid import PROFILE, Asked, check_data, expand
 from lib.compare.shown import Row, Table, drawn, rows
 from lib.files import ROOT
-from lib.report.live import Picture
+from lib.report.live import Picture, cell
 from lib.runs import records
 
 REDRAWN = 1.0  # seconds between two looks of the table at least
@@ -94,7 +94,9 @@ class Comparison:
         self.asked, self.datasets, self.rows = asked, datasets, rows(asked)
         self.folder = records.runs_folder() / PROFILE
         self.line: DisplayHandle | None = None
-        self.picture, self.shown_at, self.known = Picture(), 0.0, estimate.known()
+        self.cell = cell()
+        self.picture, self.shown_at, self.drawn = Picture(), 0.0, 0
+        self.known, self.expected, self.began = estimate.known(), {}, 0.0
 
     @property
     def records(self) -> list[dict[str, Any]]:
@@ -141,7 +143,7 @@ class Comparison:
         notebook, given, after = self._words(run)
         folder = self.folder / run.folder
         follower = Follower(folder)
-        row.state, row.doing = "running", None
+        row.state, row.doing, self.began = "running", None, time.monotonic()
 
         def watch() -> None:
             follower.look()
@@ -153,6 +155,7 @@ class Comparison:
             jobs.run(notebook, folder, given, after, torch.get_num_threads(), watch)
             row.records[run.parameters.seed] = record = records.load(folder)
             self.known.insert(0, (True, record))
+            self.expected.clear()
             row.state = "done" if len(row.records) == len(row.runs) else "waiting"
         except (LabError, records.RecordError) as error:
             follower.look()
@@ -164,12 +167,16 @@ class Comparison:
         """Seconds that the runs which are still to be made will take, and whether this machine's own runs say so."""
         total, own = 0.0, True
         for row, run in self._each():
-            if run.parameters.seed not in row.records and row.state in ("waiting", "running"):
-                told = estimate.seconds(run.parameters, self.datasets[run.parameters.dataset], self.known)
-                if told is None:
-                    return None, False
-                total, own = total + told[0], own and told[1]
-        return total, own
+            if run.parameters.seed in row.records or row.state not in ("waiting", "running"):
+                continue
+            if run.folder not in self.expected:
+                dataset = self.datasets[run.parameters.dataset]
+                self.expected[run.folder] = estimate.seconds(run.parameters, dataset, self.known)
+            if (told := self.expected[run.folder]) is None:
+                return None, False
+            total, own = total + told[0], own and told[1]
+        running = any(row.state == "running" for row in self.rows)
+        return max(0.0, total - (time.monotonic() - self.began if running else 0.0)), own
 
     def _sentences(self) -> list[str]:
         say = words.current().plain
@@ -193,8 +200,16 @@ class Comparison:
             self.line.update(self.table)
         else:
             self.line = display(self.table, display_id=True)
-        if (last or self.picture.due) and (figure := self.figure):
+        epochs = sum(len(history) for row in self.rows for history in row.shown.histories)
+        if (last or (self.picture.due and epochs != self.drawn)) and (figure := self.figure):
             self.picture.show(figure, last=last)
+            self.drawn = epochs
+
+    def _ipython_display_(self) -> None:
+        """Nothing in the cell that has made it: there it stands already. Elsewhere table and figure as they are now."""
+        if self.cell != (now := cell()):
+            self.cell, self.line, self.picture = now, None, Picture()
+            self._show(last=True)
 
     def __repr__(self) -> str:
         return words.current().plain("compare.runs", all=len(self.asked), done=len(self.records))

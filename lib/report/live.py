@@ -6,6 +6,7 @@ at its end, so that the executed file holds no more than one would see in the en
 """
 
 import time
+import warnings
 from functools import partial
 from typing import Any
 
@@ -26,6 +27,12 @@ def follow(run: Run) -> None:
         progress.WATCHERS[:] = [Live(run)]
 
 
+def cell() -> str:
+    """What tells the execution of a notebook's cell that is going on from others; empty outside of a notebook."""
+    kernel = getattr(get_ipython(), "kernel", None)
+    return kernel.get_parent()["header"]["msg_id"] if kernel else ""
+
+
 class Sentence:
     """A line of text as a notebook shows it, never wrapped."""
 
@@ -43,7 +50,7 @@ class Sentence:
 class Picture:
     """A figure shown in one place again and again, for a small share of the time that passes."""
 
-    SHARE = 0.015  # of the time, at most, goes into drawing
+    SHARE = 0.05  # of the time, at most, goes into drawing; an epoch of MNIST takes a hundred times as long as a figure
     APART = 1.0  # seconds between two drawings at least
 
     def __init__(self):
@@ -58,7 +65,7 @@ class Picture:
     def show(self, drawn: Figure, last: bool = False) -> None:
         """Draw it. The layout, half of the work, is made for the first and for the last one."""
         start = time.monotonic()
-        if self.places and not last:
+        if kept := self.handle and not last and len(self.places) == len(drawn.axes):
             drawn.set_layout_engine("none")
             for axis, place in zip(drawn.axes, self.places, strict=True):
                 axis.set_position(place)
@@ -67,8 +74,8 @@ class Picture:
         else:
             self.handle = display(drawn, display_id=True)
         self.places = [axis.get_position() for axis in drawn.axes]
-        end = time.monotonic()
-        self.next = end + max(self.APART, (end - start) / self.SHARE)
+        end = time.monotonic()  # the first one takes longer: fonts are looked for, the layout is made
+        self.next = end + max(self.APART, (end - start) / self.SHARE if kept else 0.0)
 
 
 class Live:
@@ -78,20 +85,21 @@ class Live:
         self.run, self.cell = run, ""
 
     def __call__(self, training: Training) -> None:
-        request = get_ipython().kernel.get_parent()
-        if self.cell != (cell := request["header"]["msg_id"]):
-            self.cell, self.trainings = cell, {}
-            self.line, self.picture = None, Picture()
+        if self.cell != (now := cell()):
+            self.cell, self.trainings = now, {}
+            self.line, self.picture, self.epochs = None, Picture(), -1
             self.printed = progress.Lines()
         self.trainings[training.name] = training
         # whoever executes a notebook unwatched has nobody to answer input()
-        if watched := request["content"].get("allow_stdin", True):
+        if watched := get_ipython().kernel.get_parent()["content"].get("allow_stdin", True):
             self._write(training)
         else:
             self.printed.say = partial(self.say, training)
             self.printed(training)
-        if self._has_figure(training) and (training.ended or (watched and self.picture.due)):
+        news = watched and self.picture.due and self.epochs != len(training.history)
+        if self._has_figure(training) and (training.ended or news):
             self.picture.show(self._figure(training), last=training.ended)
+            self.epochs = -1 if training.ended else len(training.history)
 
     def say(self, training: Training, key: str, value: str) -> str:
         """A piece of the line, in words: see ``progress.line``."""
@@ -115,14 +123,17 @@ class Live:
 
     def _figure(self, training: Training) -> Figure:
         """The finished figure's axes from the start, so that a curve grows into them."""
-        if progress.short(training.name) == "pretraining":
-            content = self.run.content | {"history": {"pretraining": training.history}}
-            drawn = plots.pretraining([content])
-        else:
-            heads = {name: t for name, t in self.trainings.items() if progress.short(name) != "pretraining"}
-            entries = [{"labels": head.images, "history": name} for name, head in heads.items()]
-            content = self.run.content | {"history": {name: head.history for name, head in heads.items()}}
-            drawn = plots.classifier([content | {"results": {"classifiers": entries}}])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of axes without a curve as yet
+            drawn = self._plot(training)
         for axis in drawn.axes:
             axis.set_xlim(0.5, training.epochs + 0.5)
         return drawn
+
+    def _plot(self, training: Training) -> Figure:
+        if progress.short(training.name) == "pretraining":
+            return plots.pretraining([self.run.content | {"history": {"pretraining": training.history}}])
+        heads = {name: t for name, t in self.trainings.items() if progress.short(name) != "pretraining"}
+        entries = [{"labels": head.images, "history": name} for name, head in heads.items()]
+        history = {name: head.history for name, head in heads.items()}
+        return plots.classifier([self.run.content | {"history": history, "results": {"classifiers": entries}}])
