@@ -116,7 +116,9 @@ def test_small_views_take_less_time():
 
 def rows(accuracies, states):
     """A table's rows with records of these accuracies."""
-    made = shown.rows(grid.expand("mnist", range(len(accuracies[0])), {"temperature": [0.1, 0.5][: len(accuracies)]}))
+    made = shown.rows(
+        grid.expand("mnist", range(max(1, len(accuracies[0]))), {"temperature": [0.1, 0.5][: len(accuracies)]})
+    )
     for row, values, now in zip(made, accuracies, states, strict=True):
         row.state = now
         for seed, accuracy in enumerate(values):
