@@ -88,7 +88,9 @@ def state(row: Row) -> str:
 
 def _say(key: str, value: str) -> str:
     spoken = words.current()
-    return spoken.or_as_is("phase", value) if key == "name" else spoken.plain(f"live.{key}", value=value)
+    if key != "name":
+        return spoken.plain(f"live.{key}", value=value)
+    return spoken.plain("table.classifier") if value.startswith("classifier") else spoken.or_as_is("phase", value)
 
 
 class Table:

@@ -95,7 +95,7 @@ class Comparison:
         self.folder = records.runs_folder() / PROFILE
         self.line: DisplayHandle | None = None
         self.cell = cell()
-        self.picture, self.shown_at, self.drawn = Picture(), 0.0, 0
+        self.picture, self.shown_at, self.drawn = Picture(), 0.0, []
         self.known, self.expected, self.began = estimate.known(), {}, 0.0
 
     @property
@@ -200,10 +200,10 @@ class Comparison:
             self.line.update(self.table)
         else:
             self.line = display(self.table, display_id=True)
-        epochs = sum(len(history) for row in self.rows for history in row.shown.histories)
-        if (last or (self.picture.due and epochs != self.drawn)) and (figure := self.figure):
+        now = [(len(run.accuracies), *map(len, run.histories)) for run in (row.shown for row in self.rows)]
+        if (last or (self.picture.due and now != self.drawn)) and (figure := self.figure):
             self.picture.show(figure, last=last)
-            self.drawn = epochs
+            self.drawn = now
 
     def _ipython_display_(self) -> None:
         """Nothing in the cell that has made it: there it stands already. Elsewhere table and figure as they are now."""

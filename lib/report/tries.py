@@ -40,10 +40,14 @@ class Try:
         return {key: value for key, value in self.first["parameters"].content.items() if key not in NAMES}
 
     @property
+    def recipe(self) -> str:
+        """The recipe's name; empty in a record from before there were recipes."""
+        return self.first["parameters"].content.get("recipe", "")
+
+    @property
     def notebook(self) -> str | None:
         """The notebook whose recipe it names; of several the one whose recipe is more like it."""
-        recipe = self.first["parameters"]["recipe"].content
-        having = [notebook for notebook in recipes.read() if recipe in recipes.names(notebook)]
+        having = [notebook for notebook in recipes.read() if self.recipe in recipes.names(notebook)]
         return min(having, key=lambda notebook: len(self._changes(notebook)), default=None)
 
     @property
@@ -52,7 +56,7 @@ class Try:
         return self._changes(self.notebook) if self.notebook else None
 
     def _changes(self, notebook: str) -> list[str]:
-        base = recipes.load(notebook, self.first["parameters"]["recipe"].content)
+        base = recipes.load(notebook, self.recipe)
         return [key for key, value in self.settings.items() if base.get(key, value) != value or key not in base]
 
     @property
@@ -62,7 +66,7 @@ class Try:
             return ""
         asked = self.first["parameters"].content
         changes = {key: asked[key] for key in self.changed}
-        run = profiles.Run(asked["profile"], self.name, asked["seed"], self.notebook, asked["recipe"], changes)
+        run = profiles.Run(asked["profile"], self.name, asked["seed"], self.notebook, self.recipe, changes)
         return run.command()
 
 
@@ -158,7 +162,7 @@ def _rows(report: Report, run: Try) -> list[dict[str, Any]]:
     for i, head in enumerate(_heads(run)):
         rows.append({
             say("table.run"): given_name(run.name),
-            say("table.recipe"): given_name(run.first["parameters"]["recipe"].content),
+            say("table.recipe"): given_name(run.recipe) if run.recipe else NONE,
             say("table.changed"): _changed(report, run),
             say("table.seeds"): count_seeds(report, run.seeds),
             say("table.labels"): report.count(head["labels"]),
