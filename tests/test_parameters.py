@@ -17,7 +17,7 @@ from lib.training.flops import pretraining_flops
 def test_a_notebook_as_it_stands_has_every_parameter(notebook):
     values = defaults(notebook)
     assert set(values) == set(NOTEBOOKS[notebook].model_fields) - {"language"}
-    assert NOTEBOOKS[notebook].checked(values).model_dump(exclude={"language"}) == values
+    assert NOTEBOOKS[notebook].checked(values).model_dump() == values
 
 
 def test_the_reports_cell_holds_its_parameters():

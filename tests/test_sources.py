@@ -9,6 +9,7 @@ import pytest
 from lib.cli import generate
 from lib.cli.address import address
 from lib.cli.generate import SOURCES, SourceError
+from lib.cli.lessons import file_name
 from lib.files import ROOT
 from lib.words import LANGUAGES
 
@@ -19,7 +20,7 @@ SENTENCE = re.compile(r"[A-Za-z][a-z'-]+(?:[,;:]? [A-Za-z][a-z'-]*){2,}")
 
 
 def read(name, language):
-    return nbformat.read(ROOT / "notebooks" / generate.file_name(name, language), as_version=4)
+    return nbformat.read(ROOT / "notebooks" / file_name(name, language), as_version=4)
 
 
 def as_run(source):

@@ -131,7 +131,7 @@ def test_a_finished_run_leaves_its_record_its_network_and_nothing_to_resume(begi
     run, _, _ = finished(begin)
     assert sorted(path.name for path in run.folder.iterdir()) == ["model.pt", "record.json"]
     record = json.loads((run.folder / "record.json").read_text())
-    assert record["parameters"] == run.asked.model_dump(exclude={"language"})
+    assert record["parameters"] == run.asked.model_dump()
     assert record["parameters"]["recipe"] == "original"
     assert list(record)[:6] == ["name", "profile", "dataset", "parameters", "environment", "finished"]
     assert list(record)[6:] == ["seconds", "history", "results", "pictures", "model_sha256", "sha256"]
