@@ -110,6 +110,15 @@ def cover(report: Report, images: Sequence[Images], records: Sequence[Value], fi
     )
 
 
+def methods(report: Report) -> None:
+    """Three contrastive methods side by side."""
+    say = report.words
+    columns = {column: say(f"methods.{column}") for column in ("method", "idea", "strength", "weakness")}
+    keys = {"name" if column == "method" else column: head for column, head in columns.items()}
+    rows = [{head: say(f"methods.{name}.{key}") for key, head in keys.items()} for name in ("simclr", "moco", "byol")]
+    report.table(rows, "methods")
+
+
 def chunks(report: Report, numbers: Value) -> str:
     """``chunk 5`` or ``chunks 1, 2 and 3``."""
     key = "data.chunk" if len(numbers) == 1 else "data.chunks"
