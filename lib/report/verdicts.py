@@ -2,8 +2,8 @@
 
 ``notebooks/claims.yaml`` lists under ``statements`` what is claimed of a data set: a ``measure`` (a
 function of ``MEASURES``), a ``test`` (of ``TESTS`` with its ``limit``, or ``machine`` for a time, which is only
-shown), and where the lab's figure stands (``reported``). A claim whose runs are not there is not judged; ``run`` then names the run of
-the profile ``original`` that would be needed, and its cost is counted, not guessed.
+shown), and where the lab's figure stands (``reported``). A claim whose runs are not there is not judged; ``run``
+then names the run of the profile ``original`` that would be needed, and its cost is counted, not guessed.
 """
 
 import statistics
@@ -154,7 +154,7 @@ def verdicts(report: Report, gathered: Sequence[Evidence], claims: Value) -> Non
             commands.append(command(found[1]) if found else _original(claim) if "run" in claim else "")
     counts = [say(f"verdict.count.{verdict}", count=report.count(derive(lambda *ids: len(ids), *ids)))
               for verdict, ids in judged.items() if ids]  # fmt: skip
-    report.text("claims.text", counts=say.list(counts))
+    report.text("claims.text", counts=say.series(counts))
     report.table(rows, "claims", below=commands)
 
 

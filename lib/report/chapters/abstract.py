@@ -105,7 +105,7 @@ def _rests_on(report: Report, found: Evidence) -> str:
         operation, apart = max(effects.items(), key=lambda item: abs(sum(v.content for v in item[1]) / len(item[1])))
         way = conclusions.direction(found, apart)
         if way != "same":
-            size = report.number(apart if way == "up" else [derive(lambda d: -d, v) for v in apart], 100, 1)
+            size = report.number(apart if way == "up" else [derive(lambda d: -d, v) for v in apart], 100)
             named = say.or_as_is("operation", operation)
             told.append(say(f"abstract.operation.{way}", operation=named, size=size))
     if judged := conclusions.scratch_verdict(ways, "linear"):
@@ -114,7 +114,7 @@ def _rests_on(report: Report, found: Evidence) -> str:
         labels = report.count(next(iter(ways["linear"][count].values()))["labels"])
         given = {"labels": labels, "ours": report.percent(ours, 1), "scratch": report.percent(scratch, 1)}
         told.append(say(f"abstract.scratch.{verdict}", **given))
-    return say("abstract.rests", name=found.images.title, told=say("abstract.and").join(told)) if told else ""
+    return say("abstract.rests", name=found.images.title, told=say.series(told)) if told else ""
 
 
 def _seeds(report: Report, images: Sequence[Images]) -> str:

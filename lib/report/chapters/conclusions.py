@@ -78,7 +78,7 @@ def _views(report: Report, found: Evidence) -> list[str]:
     for operation, apart in sorted(effects.items(), key=lambda item: _mean(item[1])):
         way = direction(found, apart)
         named = say.or_as_is("operation", operation)
-        size = report.number(apart if way != "down" else [derive(lambda d: -d, v) for v in apart], 100, 1)
+        size = report.number(apart if way != "down" else [derive(lambda d: -d, v) for v in apart], 100)
         ways[way].append(say("conclusions.effect", operation=named, size=size))
     if not effects:
         return []
@@ -89,7 +89,8 @@ def _views(report: Report, found: Evidence) -> list[str]:
     crop = effects.get("ResizedCrop")
     if crop and direction(found, crop) == "down":
         sentences.append(say("conclusions.cropped"))
-    return [say.join([say("conclusions.views", name=found.images.title), *sentences])]
+    named = say("conclusions.views", name=found.images.title)
+    return [Markup("{} {}").format(named, say.join(sentences))]  # Markdown wants the space after what is bold
 
 
 def _settings(report: Report, found: Evidence) -> list[str]:
@@ -103,7 +104,7 @@ def _settings(report: Report, found: Evidence) -> list[str]:
         given = {}
         for place, run in (("best", order[-1]), ("worst", order[0])):
             given[place] = report.value(found.runs[run][0]["parameters"][key])
-            given[f"{place}_accuracy"] = report.percent(found.accuracy(run), 1)
+            given[f"{place}_accuracy"] = report.percent(found.accuracy(run))
         points.append(report.words(
             f"conclusions.{key}", name=found.images.title, **given,
             low=report.value(found.runs[runs[0]][0]["parameters"][key]),

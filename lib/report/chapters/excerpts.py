@@ -113,13 +113,9 @@ def encoder(name: str) -> tuple[Piece, ...]:
     return (Piece(build.func if isinstance(build, partial) else build),)
 
 
-def augmentation(name: str) -> tuple[Piece | Entry, ...]:
-    """The views of this name, and how their operations are drawn and applied."""
-    return Entry(name), Piece(views.Views.__call__, only=(ast.For,)), Piece(views.Views.pair, only=(ast.Return,))
-
-
 #: The steps that every run has in common, under the key of their words.
 STEPS: dict[str, tuple[Piece | Entry, ...]] = {
+    "augmentation": (Piece(views.Views.__call__, only=(ast.For,)), Piece(views.Views.pair, only=(ast.Return,))),
     "step": (Piece(pretraining.pretrain, inner="batch_loss"),),
     "projection": (Piece(models.mlp), Piece(models.SimCLR.forward)),
     "loss": (Piece(nt_xent_loss),),
@@ -171,12 +167,11 @@ def show(report: Report, keys: Sequence[str], pieces: Sequence[Piece | Entry], a
 
 
 def _as_code(quote: re.Match) -> str:
-    return Markup('<code class="code">{}</code>').format(literal(quote[1]))
+    return Markup('<code class="code">{}</code>').format(literal(quote[1].rstrip("(")))
 
 
 def every(report: Report, groups: Sequence[Images]) -> None:
-    """The code of what was reported, in the order in which an image meets it."""
-    say = report.words
+    """The code of what was reported: the network, the views, a step of its training, the loss, and the classifier."""
     report.text("excerpts.text")
     encoders = {run[0]["parameters"]["encoder"].content: run[0] for group in groups for run in group.runs.values()}
     shown = set()
@@ -188,15 +183,13 @@ def every(report: Report, groups: Sequence[Images]) -> None:
         report.section("excerpts.encoder", 4, f"code-{builder}", name=named)
         show(report, [builder], encoder(name), builder)
     _section(report, "projection")
-    for group in groups:
-        name = group.first["parameters"]["views"].content
-        if name not in views.VIEWS or name in shown:
-            continue
-        shown.add(name)
-        report.section("excerpts.augmentation", 4, f"code-{name}", name=group.title)
-        operations = dict.fromkeys(type(operation).__name__ for operation in views.VIEWS[name][0])
-        known = [f"operation.{o}" for o in operations if f"excerpts.operation.{o}" in say]
-        show(report, [*known, "augmentation"], augmentation(name), name)
+    report.section("excerpts.augmentation", 4, "code-augmentation")
+    for name in dict.fromkeys(group.first["parameters"]["views"].content for group in groups):
+        if name in views.VIEWS:
+            operations = dict.fromkeys(type(operation).__name__ for operation in views.VIEWS[name][0])
+            known = [f"operation.{o}" for o in operations if f"excerpts.operation.{o}" in report.words]
+            show(report, known, (Entry(name),), name)
+    show(report, ["augmentation"], STEPS["augmentation"])
     for key in ("step", "loss", "freezing", "classifier"):
         _section(report, key)
 
