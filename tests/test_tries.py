@@ -10,8 +10,8 @@ from bs4 import BeautifulSoup
 from lib.cli import LabError, plan
 from lib.files import ROOT
 from lib.report import export, sections, tries, values
-from lib.report.words import LANGUAGES
 from lib.runs.records import digest, load
+from lib.words import LANGUAGES
 
 PUBLISHED = ROOT / "figures/records"
 

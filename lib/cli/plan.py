@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from lib.cli import LabError
 from lib.files import NAME, ROOT
 from lib.runs import profiles
@@ -30,6 +32,7 @@ class Plan:
     runs: dict[str, Run]
     left_out: tuple[str, ...]
     published: bool
+    words: str = ""  # the file of the student's own words
     by_hand: bool = False  # no file says which runs there are: those that lie there, from notebooks and ``compare``
 
     @property
@@ -57,6 +60,26 @@ class Plan:
         return said or max(2, (cores or 2) // max(1, len(self.runs)))
 
 
+def language() -> str:
+    """The report's, as notebooks/cover.yaml has it; English where that cannot be read, which the report then says."""
+    try:
+        asked = yaml.safe_load((ROOT / "notebooks/cover.yaml").read_text(encoding="utf-8"))["language"]
+    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
+        return "en"
+    return asked if (ROOT / f"notebooks/text/{asked}.yaml").is_file() else "en"
+
+
+def own_words() -> Path:
+    """Where the student's own words are if no file is named: one in each language, which git ignores."""
+    return ROOT / f"my-report/observations.{language()}.md"
+
+
+def _words() -> str:
+    """The file that LAB_WORDS names, or the usual one if it is there; relative where it can be, as ``Plan.folder``."""
+    there = own_words().relative_to(ROOT).as_posix() if own_words().exists() else ""
+    return os.environ.get("LAB_WORDS") or there
+
+
 def make(profile: str, only: str = "", everything: bool | None = None, published: bool = False) -> Plan:
     """The runs of a profile whose name begins with ``only``, and those they build on.
 
@@ -74,7 +97,7 @@ def make(profile: str, only: str = "", everything: bool | None = None, published
     except Exception as error:  # what the file holds is the student's
         raise LabError(f"notebooks/profiles/{profile}.yaml cannot be read: {error}") from None
     if published:
-        plan = Plan(profile, {}, (), True)
+        plan = Plan(profile, {}, (), True, os.environ.get("LAB_WORDS", ""))
         if not plan.inputs:
             there = ", ".join(sorted(path.name for path in PUBLISHED.iterdir()))
             raise LabError(f"No records of the profile {profile!r} come with the kit; there are: {there}.")
@@ -89,7 +112,7 @@ def make(profile: str, only: str = "", everything: bool | None = None, published
         left_out = ()
     wanted = {name for name in asked if known[name].name not in left_out}
     wanted |= {known[name].simclr_run for name in wanted} & known.keys()
-    return Plan(profile, {name: run for name, run in known.items() if name in wanted}, left_out, False)
+    return Plan(profile, {name: run for name, run in known.items() if name in wanted}, left_out, False, _words())
 
 
 def _by_hand(profile: str, only: str) -> Plan:
@@ -98,7 +121,7 @@ def _by_hand(profile: str, only: str) -> Plan:
     Raises:
         LabError: it holds no record, or a choice among its runs was asked for.
     """
-    plan = Plan(profile, {}, (), False, by_hand=True)
+    plan = Plan(profile, {}, (), False, _words(), by_hand=True)
     named = bool(re.fullmatch(NAME, profile))
     if profile == BY_HAND and not plan.inputs:
         raise LabError(

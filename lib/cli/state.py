@@ -154,6 +154,7 @@ def locked(folder: Path) -> Iterator[None]:
 def fingerprint(plan: Plan) -> str:
     """Names, times and sizes of a report and of all that it is made of: while they stay, nothing is to do."""
     places = [ROOT / name for name in MADE_OF] + [ROOT / "notebooks"]
+    places += [Path(plan.words)] if plan.words else []
     files = [path for place in places for path in ([place] if place.is_file() else place.rglob("*"))]
     files += [ROOT / path for path in plan.inputs] + [
         p for p in Path(plan.folder).glob("*/*.*") if p.stem in ("record", "model")

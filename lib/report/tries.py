@@ -16,8 +16,8 @@ from lib.report.page import NONE, Report
 from lib.report.sections import count_seeds, each
 from lib.report.tries_plots import Shown, tries
 from lib.report.values import Value, in_sweep
-from lib.report.words import given_name
 from lib.runs import profiles, recipes
+from lib.words import given_name
 
 
 @dataclass(frozen=True)
