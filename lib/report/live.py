@@ -96,7 +96,7 @@ class Live:
         else:
             self.printed.say = partial(self.say, training)
             self.printed(training)
-        news = watched and self.picture.due and self.epochs != len(training.history)
+        news = watched and self.picture.due and self.epochs != len(training.history) < training.epochs
         if self._has_figure(training) and (training.ended or news):
             self.picture.show(self._figure(training), last=training.ended)
             self.epochs = -1 if training.ended else len(training.history)

@@ -130,10 +130,10 @@ def whole(report: Report, records: Sequence[Value]) -> None:
 def _images(report: Report, runs: Sequence[Try], anchor: str) -> None:
     dataset = runs[0].first["dataset"]
     given = {"name": given_name(style.title(dataset.content))}
-    report.section("tries.images", 3, anchor, **given)
-    kind = style.standing(dataset.content)
     data = report.words.or_as_is("data_source", dataset["source"].content)
-    about = report.words("tries.data", table=anchor, figure=anchor, source=data, **given)
+    report.section("tries.images", 3, anchor, source=data, **given)
+    kind = style.standing(dataset.content)
+    about = report.words("tries.data", table=anchor, figure=anchor)
     note = report.words.join([about, "" if kind == "genuine" else report.words(f"cover.{kind}")])
     report.text("tries.note", note=note)
     rows = [row for run in runs for row in _rows(report, run)]
