@@ -38,7 +38,7 @@ def test_papermill_stops_at_a_wrong_parameter_from_any_directory(parameter, tmp_
 
 
 def test_plain_nbconvert_takes_the_notebooks(tmp_path):
-    for notebook in NOTEBOOKS:
+    for notebook in (path for path in NOTEBOOKS if not path.stem.endswith(".zh")):  # theirs are the same cells
         run = command(
             "jupyter", "nbconvert", "--to", "html", "--output-dir", str(tmp_path), str(notebook), cwd=tmp_path
         )
