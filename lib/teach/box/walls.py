@@ -35,6 +35,8 @@ SETTINGS = (
     "passwd",
     "nsswitch.conf",
 )
+#: Of the kit; not notebooks/assignment, and not git's own folder, which holds it too.
+KIT = ("lib", "notebooks/text", "notebooks/profiles", "notebooks/recipes.yaml", "figures/diagrams")
 ROOM = 512 << 20  # bytes that may be written to /tmp, which is memory
 
 
@@ -76,7 +78,8 @@ def _bubblewrap(readable: Sequence[Path], hidden: Sequence[Path]) -> list[str]:
     for path in (*hidden, ROOT / ".git"):
         if path.is_dir() and any(path.resolve().is_relative_to(place) for place in [*map(Path, SYSTEM), *seen]):
             words += ["--tmpfs", str(path.resolve())]
-    words += ["--ro-bind", str(ROOT / "lib"), str(ROOT / "lib")]
+    for name in KIT:
+        words += ["--ro-bind-try", str(ROOT / name), str(ROOT / name)]
     words += ["--proc", "/proc", "--dev", "/dev", *_room("/dev/shm"), *_room("/tmp"), "--dir", "/tmp/work"]
     for path in readable:
         words += ["--ro-bind", str(path.resolve()), str(path.absolute())]
