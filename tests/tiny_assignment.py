@@ -25,7 +25,8 @@ TESTS = {
         4,
         "assert square(torch.tensor(2.0)).shape == (), 'square(2.) must be a single number'\n"
         "assert float(square(torch.tensor(3.0))) == 9, 'square(3.) must be 9'\n"
-        "### BEGIN HIDDEN TESTS\nassert float(square(torch.tensor(-7.5))) == 56.25, 'secret message'\n### END HIDDEN TESTS",
+        "### BEGIN HIDDEN TESTS\n"
+        "assert float(square(torch.tensor(-7.5))) == 56.25, 'secret message'\n### END HIDDEN TESTS",
     ),
     "loss": (
         6,
@@ -42,7 +43,10 @@ TESTS = {
         "assert not any(p.requires_grad for p in model.parameters()), 'parameters still learn'",
     ),
 }
-STUDENT = "student = ''  # your name\nnumber = ''  # your student number\n### BEGIN SOLUTION\nstudent = 'Solver'\nnumber = '1'\n### END SOLUTION"
+STUDENT = (
+    "student = ''  # your name\nnumber = ''  # your student number\n"
+    "### BEGIN SOLUTION\nstudent = 'Solver'\nnumber = '1'\n### END SOLUTION"
+)
 
 
 def master(language: str = "en") -> Any:

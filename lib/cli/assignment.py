@@ -98,8 +98,8 @@ def _followed(room: Any, items: list, jobs: int) -> int:
             print(f"{one.who} · {one.by_tests:g} points by tests · {one.seconds:.0f} s", flush=True)
     room.write()
     print(
-        f"{counts['new']} graded in {time.monotonic() - began:.0f} s, {counts['before']} unchanged since they were graded, "
-        f"{counts['problem']} that cannot be."
+        f"{counts['new']} graded in {time.monotonic() - began:.0f} s, {counts['before']} unchanged since they were "
+        f"graded, {counts['problem']} that cannot be."
     )
     for name in ("overview.html", "grades.csv", "manual.csv", "answers.html", "feedback"):
         print(f"  {room.out.absolute() / name}")

@@ -1,4 +1,4 @@
-"""A hand-in laid beside its master: which cell is which, what to run in what order, what was done to the given cells."""
+"""A hand-in laid beside its master: which cell is which, what runs in what order, what was done to given cells."""
 
 import ast
 from collections.abc import Sequence

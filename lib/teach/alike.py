@@ -1,6 +1,6 @@
 """Hand-ins that are nearly the same: their solutions compared without names, comments and spaces.
 
-A hint, not a verdict: a short solution leaves little choice, so what many wrote, and what was handed out, does not count.
+A hint, not a verdict: a short solution leaves little choice, so what many wrote or all were given does not count.
 """
 
 import ast

@@ -132,7 +132,7 @@ def _plain(cell: Any) -> Any:
 
 
 def table(graded: Sequence[Graded], marks: Marks, say: Words, notes: dict[str, list[str]]) -> list[list[Any]]:
-    """The lines of ``grades.csv``: a hand-in each, its points by test and by question, and what is to be known of it."""
+    """The lines of ``grades.csv``: a hand-in each, its points by test and by question, and notes."""
     tests = list(dict.fromkeys(test["id"] for one in graded for test in one.tests))
     most = {test["id"]: test["most"] for one in graded for test in one.tests}
     questions = list(marks.questions)

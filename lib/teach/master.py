@@ -1,4 +1,4 @@
-"""A master notebook as the grader sees it: what is given, what is to be written, what is tested, what is marked by hand."""
+"""A master notebook as the grader sees it: what is given, to be written, tested, marked by hand."""
 
 import ast
 import hashlib

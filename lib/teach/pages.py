@@ -149,7 +149,7 @@ def overview(
         "overview", say, title=say("overview.title", title=master.title), summary=summary, level=level,
         walls=say("overview.walls", level=level, meaning=say[f"walls.{level}"]), bars=_bars(sums, most),
         steps=_steps(good, master, say, limits),
-        problems=[(one.who, one.place, say(f"problem.{one.problem}", detail=one.detail)) for one in graded if one.problem],
+        problems=[(o.who, o.place, say(f"problem.{o.problem}", detail=o.detail)) for o in graded if o.problem],
         alike=[(names[p.one], names[p.other], _shared(p, say)) for p in alike],
         look=[(names[one.who], notes) for one in good if (notes := notes_of(one, say))],
         students=[_student_row(one, marks, links) for one in good],

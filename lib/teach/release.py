@@ -1,4 +1,4 @@
-"""What is handed out: the master without its solutions, hidden tests, mark schemes, outputs and whatever metadata held."""
+"""What is handed out: the master without solutions, hidden tests, mark schemes, outputs and most metadata."""
 
 import copy
 import json
@@ -46,7 +46,8 @@ def release(source: Path, target: Path, overwrite: bool = False) -> list[Path]:
     if target.exists() and any(target.iterdir()):
         if not overwrite:
             raise ReleaseError(
-                f"{target} is there already and stays as it is. Name another folder with --out, or replace it with --overwrite."
+                f"{target} is there already and stays as it is. Name another folder with --out, or replace it with "
+                "--overwrite."
             )
         if not _handed_out(target):
             raise ReleaseError(

@@ -1,4 +1,4 @@
-"""The folder that grading writes: ``grades.csv``, ``manual.csv``, ``overview.html``, ``answers.html``, ``feedback/``."""
+"""The folder that grading writes: ``grades.csv``, ``manual.csv``, overview, answers and feedback as HTML."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

@@ -6,7 +6,7 @@ level      network  files                      other processes          limits
 bubblewrap none     Python, the kit's lib/     not seen                 all
 unshare    none     all that you may read      not seen                 all
 limits     open     all that you may read      seen, may be ended       all
-watched    open     all that you may read      seen, may be ended       time, memory, processes; looked at 4 times a second
+watched    open     all that you may read      seen, may be ended       time, memory, processes
 =========  =======  =========================  =======================  ======
 """
 

@@ -120,9 +120,9 @@ class Worker:
         torch.set_rng_state(unpacker.unpack(message["random"]))
         torch.set_default_dtype(unpacker.unpack(message["dtype"]))
         printed = Printed()
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-            with torch.set_grad_enabled(message["grad"]):
-                value = packer.pack(_carried_out(message["how"], target, words, names))
+        quiet = contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed)
+        with quiet[0], quiet[1], torch.set_grad_enabled(message["grad"]):
+            value = packer.pack(_carried_out(message["how"], target, words, names))
         outputs = [tensor for tensor in packer.tensors if tensor.requires_grad]
         self.calls.append((self._leaves(message, given), outputs))
         changed = [
