@@ -113,7 +113,8 @@ def test_harmful_archives_are_refused_and_the_rest_is_read(tmp_path, monkeypatch
     (tmp_path / "no.ipynb").write_text("{")
     problems = {item.place: item.problem for item in handins.collect(tmp_path)}
     assert problems == {
-        "a.zip/../evil.ipynb": "path", "a.zip//etc/x.ipynb": "path", "a.zip/fine.ipynb": "", "bomb.zip/big.ipynb": "bomb",
+        "a.zip/../evil.ipynb": "path", "a.zip//etc/x.ipynb": "path", "a.zip/fine.ipynb": "",
+        "bomb.zip/big.ipynb": "bomb",
         "half.zip": "broken", "x.rar": "archive", "no.ipynb": "unreadable",
     }  # fmt: skip
 
@@ -209,7 +210,8 @@ def test_only_what_changed_is_graded_again_and_marks_by_hand_stay(masters, grade
 
 LONG = tiny.LOSS.format(
     "total = 0  # add up every row by itself\n    for row in z:\n        length = (row * row).sum()\n"
-    "        if length > 0:\n            total = total + length\n        else:\n            total = total + 0 * length\n"
+    "        if length > 0:\n            total = total + length\n        else:\n"
+    "            total = total + 0 * length\n"
     "    return total / max(len(z), 1)"
 )
 

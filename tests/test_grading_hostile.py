@@ -151,8 +151,9 @@ def test_hidden_tests_are_neither_on_disk_nor_in_the_process(hostile):
 
 @pytest.mark.parametrize("name", ["cheat", "edited"])
 def test_changed_helpers_a_printed_grade_and_edited_tests_change_no_points(hostile, name):
-    assert points(hostile, name) == points(hostile, "wrong")
-    assert points(hostile, "wrong")["square"] == 0
+    wrong = points(hostile, "wrong")
+    assert wrong["square"] == wrong["loss"] == 0
+    assert all(given <= wrong[step] for step, given in points(hostile, name).items())
 
 
 def test_edited_tests_are_told_of(hostile):
