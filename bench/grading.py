@@ -54,9 +54,8 @@ def main(count: int = 10, jobs: int = 0) -> None:
             print(f"{one.who}: {one.by_tests:g} points, {one.seconds:.0f} s {one.problem}", flush=True)
         room.write()
         took = time.perf_counter() - began
-    print(
-        f"{count} hand-ins, {jobs} at once, {level}: {took:.0f} s; {CLASS} would take {took / count * CLASS / 60:.1f} min"
-    )
+    minutes = took / count * CLASS / 60
+    print(f"{count} hand-ins, {jobs} at once, {level}: {took:.0f} s; {CLASS} would take {minutes:.1f} min")
 
 
 if __name__ == "__main__":
