@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from nbformat import v4 as nbf
 from playwright.sync_api import sync_playwright
 
+from lib import words
 from lib.files import ROOT
-from lib.report import export, pdf, plots, style, words
+from lib.report import export, pdf, plots, style
 from lib.report import page as report_page
 from lib.report.page import Report, slug
-from lib.report.words import literal
 from lib.runs import records
+from lib.words import literal
 
 ENGLISH = words.load("en")
 HARM = (

@@ -12,8 +12,9 @@ from matplotlib import font_manager
 from playwright.sync_api import sync_playwright
 from pypdf import PdfReader
 
+from lib import words
 from lib.files import ROOT
-from lib.report import export, pdf, plots, style, values, words
+from lib.report import export, pdf, plots, style, values
 from lib.runs.records import load
 
 PUBLISHED = ROOT / "figures/records"

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lib import data
+from lib import data, words
 from lib.evaluation import classification, neighbours, representation
 from lib.models import Classifier, SimCLR
 from lib.runs import checks, parameters, recipes
@@ -33,6 +33,7 @@ def begin(notebook: str, namespace: dict[str, Any]) -> Run:
         ParameterError: one paragraph with every parameter that is unknown or out of range.
     """
     run = Run(parameters.read(notebook, namespace))
+    words.use(run.asked.language)
     recipe = recipes.load(notebook, run.asked.recipe)
     changed = [f"{name}={run.parameters[name]}" for name in recipe if run.parameters[name] != recipe[name]]
     as_it_is = [f"{name}={value}" for name, value in recipe.items() if run.parameters[name] == value]
