@@ -11,7 +11,7 @@ from lib.files import ROOT, written_whole
 
 FOLDER = ROOT / "my-notebooks"
 #: In the order in which they are read.
-LESSONS = ("mnist", "cifar10", "comparison", "evidence")
+LESSONS = ("mnist", "cifar10", "comparison", "evidence", "explore")
 
 
 def lay_out(lessons: Path = ROOT / "notebooks", folder: Path = FOLDER) -> list[str]:

@@ -123,7 +123,9 @@ def widget(subject: Subject) -> ipywidgets.Widget:
         try:
             show(picture())
         except PictureError as error:
-            shown.value = html.line(say.plain("explore.no_picture", why=say.or_as_is("explore.why", error)), weight="bold")
+            shown.value = html.line(
+                say.plain("explore.no_picture", why=say.or_as_is("explore.why", error)), weight="bold"
+            )
 
     def drawn(change) -> None:
         ink = np.frombuffer(change["new"], np.uint8)
@@ -159,9 +161,7 @@ def answer(subject: Subject, image: Tensor) -> str:
             )
             for i in verdict.rows[:SHOWN]
         ]
-        told = say.plain(
-            "explore.prediction", what=subject.classes[verdict.winner], share=f"{max(verdict.shares):.0%}"
-        )
+        told = say.plain("explore.prediction", what=subject.classes[verdict.winner], share=f"{max(verdict.shares):.0%}")
         parts.append(
             html.line(f"{say(f'explore.reader.{name}')}: {told}", 14, "bold", html.OF[name])
             + html.row([html.shares(verdict.shares, subject.classes, html.OF[name]), html.row(near, 3)], 20)

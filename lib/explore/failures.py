@@ -125,14 +125,18 @@ def widget(subject: Subject) -> ipywidgets.Widget:
         control.observe(show, "value")
     back.on_click(reset)
     show()
-    grid = ipywidgets.GridBox([number, *sliders.values(), back], layout={"grid_template_columns": "repeat(auto-fill, 310px)"})
+    grid = ipywidgets.GridBox(
+        [number, *sliders.values(), back], layout={"grid_template_columns": "repeat(auto-fill, 310px)"}
+    )
     return ipywidgets.VBox([grid, shown])
 
 
 def _page(subject: Subject, number: int, amounts: Mapping[str, float]) -> str:
     say, image = subject.say, subject.tested[number : number + 1]
     changed, truth = change(image, amounts), subject.classes[subject.tested_labels[number]]
-    before, after = (html.picture(i[0], alt, 84) for i, alt in ((image, say("plot.image")), (changed, say("explore.changed"))))
+    before, after = (
+        html.picture(i[0], alt, 84) for i, alt in ((image, say("plot.image")), (changed, say("explore.changed")))
+    )
     h = subject.readers["simclr"](torch.cat([image, changed]))
     parts = [
         html.row(
@@ -149,7 +153,9 @@ def _page(subject: Subject, number: int, amounts: Mapping[str, float]) -> str:
         right = verdict.winner == int(subject.tested_labels[number])
         told = say.plain("explore.prediction", what=subject.classes[verdict.winner], share=f"{max(verdict.shares):.0%}")
         kept = say.plain("explore.kept", cosine=f"{float(rows[0] @ rows[1]):.2f}")
-        near = [html.picture(subject.known[i], subject.classes[subject.known_labels[i]], 40) for i in verdict.rows[:SHOWN]]
+        near = [
+            html.picture(subject.known[i], subject.classes[subject.known_labels[i]], 40) for i in verdict.rows[:SHOWN]
+        ]
         head = f"{'✓' if right else '✗'} {say(f'explore.reader.{name}')}: {told} · {kept}"
         parts.append(
             html.line(head, 14, "bold", html.OF[name])

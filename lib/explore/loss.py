@@ -69,7 +69,7 @@ def row(of: Batch, anchor: int, temperature: float) -> Row:
 def figure(subject: Subject) -> Figure:
     """Softmax and gradient of one row at a low, a usual and a high temperature, over the most similar candidates."""
     of, say, places = batch(subject), subject.drawn, range(1, CANDIDATES + 1)
-    drawn, axes = empty_figure(7.6, 3.8, 2, len(TEMPERATURES), sharex=True)
+    drawn, axes = empty_figure(7.6, 3.8, 2, len(TEMPERATURES), sharex=True, sharey="row")
     for (above, below), temperature in zip(axes.T, TEMPERATURES, strict=True):
         seen = row(of, 0, temperature)
         right = (seen.others[:CANDIDATES] == of.partner(0)).tolist()
@@ -77,7 +77,7 @@ def figure(subject: Subject) -> Figure:
         hatch = ["//" if own else "" for own in right]
         above.bar(places, seen.softmax[:CANDIDATES], hatch=hatch, **look)
         below.bar(places, seen.gradient[:CANDIDATES], hatch=hatch, **look)
-        above.set(title=f"τ = {temperature:g}", ylim=(0, 1))
+        above.set(title=f"τ = {temperature:g}")
         below.set(xlabel=say("explore.candidate"))
     axes[0, 0].set(ylabel="softmax")
     axes[1, 0].set(ylabel=say("explore.gradient"))
@@ -154,5 +154,5 @@ def nt_xent_of(of: Batch, temperature: float) -> Tensor:
 def source() -> Markdown:
     """The lines of ``nt_xent_loss`` after its checks, as they stand in ``lib/loss.py``."""
     lines = inspect.cleandoc("\n".join(["", *inspect.getsource(nt_xent_loss).splitlines()])).splitlines()
-    start = next(i for i, text in enumerate(lines) if "raise ValueError(f\"temperature" in text) + 1
+    start = next(i for i, text in enumerate(lines) if 'raise ValueError(f"temperature' in text) + 1
     return Markdown("```python\n" + inspect.cleandoc("\n".join(["", *lines[start:]])) + "\n```")

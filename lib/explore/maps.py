@@ -7,6 +7,7 @@ import html as stdlib_html
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from IPython.display import HTML
 from matplotlib.figure import Figure
 
@@ -22,17 +23,18 @@ if TYPE_CHECKING:
 NEAR = 12  # images that a click shows: the one that was clicked and its nearest neighbours
 COLUMNS, ROWS, SIDE = 12, 4, 34  # of the images of a brushed region: in a row, rows, and pixels of the screen
 HEIGHT = 440  # of the map
-SHAPES = (
-    "circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-left", "triangle-right", "stroke",
-    "wedge",
-)  # fmt: skip
+SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-left", "triangle-right")
 
 
 def figure(subject: Subject) -> Figure:
     """The map as a picture, a colour and a marker for each class."""
     name = "SimCLR features"
     record = {
-        "results": {"maps": {name: plane(subject)}, "map_labels": subject.tested_labels.tolist(), "map_method": "t-SNE"},
+        "results": {
+            "maps": {name: plane(subject)},
+            "map_labels": subject.tested_labels.tolist(),
+            "map_method": "t-SNE",
+        },
         "dataset": subject.dataset,
     }
     return plots.maps(record, subject.drawn)
@@ -49,12 +51,12 @@ def plane(subject: Subject) -> np.ndarray:
     return _PLANES[key]
 
 
-def page(subject: Subject, height: int = 1010) -> HTML:
+def page(subject: Subject, height: int = 790) -> HTML:
     """The map to brush and click, as a page of its own in a frame: no kernel, no network."""
     whole = chart(subject).to_html(inline=True, embed_options={"actions": False, "renderer": "canvas"})
     return HTML(
-        f'<iframe class="explore-map" title="{stdlib_html.escape(subject.say("explore.map_title"))}" '
-        f"style='width:100%;height:{height}px;border:0;background:white' srcdoc='{_quoted(whole)}'></iframe>"
+        f'<div><iframe class="explore-map" title="{stdlib_html.escape(subject.say("explore.map_title"))}" '
+        f"style='width:100%;height:{height}px;border:0;background:white' srcdoc='{_quoted(whole)}'></iframe></div>"
     )
 
 
@@ -64,12 +66,11 @@ def _quoted(text: str) -> str:
 
 
 def table(subject: Subject) -> "pandas.DataFrame":
-    """For each test image its place, its class, its picture, and the numbers of its nearest neighbours among them."""
+    """For each test image its place, its class, its picture, and its own number and those of its nearest neighbours."""
     import pandas
 
     rows, points = subject.readers["simclr"](subject.tested), plane(subject)
-    order = np.argsort(-(rows @ rows.T), axis=1, kind="stable")
-    near = [[int(n) for n in line[: NEAR + 4] if n != i][: NEAR - 1] for i, line in enumerate(order)]
+    near = torch.from_numpy(rows @ rows.T).topk(min(NEAR, len(rows)), dim=1).indices  # itself first
     return pandas.DataFrame(
         {
             "number": range(len(points)),
@@ -77,7 +78,7 @@ def table(subject: Subject) -> "pandas.DataFrame":
             "y": points[:, 1].round(2),
             "label": [subject.classes[label] for label in subject.tested_labels],
             "picture": [html.png(image) for image in subject.tested],
-            "near": near,
+            "near": near.tolist(),
         }
     )
 
@@ -93,10 +94,12 @@ def chart(subject: Subject) -> "altair.VConcatChart":
     base = altair.Chart(table(subject))
     look = {"sort": names, "title": say("plot.class")}
     colour = altair.Color("label:N", **look, scale=altair.Scale(domain=names, range=html.COLOURS[: len(names)]))
-    shape = altair.Shape("label:N", **look, scale=altair.Scale(domain=names, range=list(SHAPES[: len(names)])))
+    shape = altair.Shape(
+        "label:N", **look, scale=altair.Scale(domain=names, range=[SHAPES[i % len(SHAPES)] for i in range(len(names))])
+    )
     where = {"x": altair.X("x:Q", axis=None), "y": altair.Y("y:Q", axis=None)}
     dots = base.mark_point(filled=True, size=30, opacity=0.8).encode(
-        **where, shape=shape, color=altair.condition(brush, colour, altair.value("#d0d0d0")), tooltip=["label:N", "number:Q"]
+        **where, shape=shape, color=altair.condition(brush, colour, altair.value("#d0d0d0"))
     )
     ring = base.mark_point(size=250, color="black", strokeWidth=2).encode(**where).transform_filter(click)
     inside = base.transform_filter(brush)
@@ -107,10 +110,14 @@ def chart(subject: Subject) -> "altair.VConcatChart":
     )
     above = altair.hconcat(
         altair.layer(dots.add_params(brush, click), ring).properties(width=600, height=HEIGHT),
-        counts.properties(width=200, height=HEIGHT),
-    )
+        counts.properties(width=160, height=HEIGHT),
+    ).resolve_scale(color="independent")
     below = altair.hconcat(
-        _images(inside.transform_window(place="row_number()"), COLUMNS, say("explore.brushed")),
+        _images(
+            inside.transform_window(place="row_number()", sort=[altair.SortField("number")]),
+            COLUMNS,
+            say("explore.brushed"),
+        ),
         _images(_neighbours(base, click), NEAR // ROWS, say("explore.clicked")),
     )
     return altair.vconcat(above, below).configure_view(stroke=None).configure_title(anchor="start", fontSize=12)
@@ -126,8 +133,8 @@ def _images(placed: "altair.Chart", columns: int, title: str) -> "altair.LayerCh
     x = altair.X("column:Q", axis=None, scale=altair.Scale(domain=[-0.5, columns - 0.5], nice=False))
     y = altair.Y("line:Q", axis=None, scale=altair.Scale(domain=[ROWS - 0.5, -0.5], nice=False))
     pictures = placed.mark_image(width=SIDE, height=SIDE).encode(x, y, url="picture:N")
-    words = placed.mark_text(dy=SIDE / 2 + 6, fontSize=10).encode(x, y, text="label:N")
-    return altair.layer(pictures, words).properties(width=columns * (SIDE + 12), height=ROWS * (SIDE + 18), title=title)
+    words = placed.mark_text(dy=SIDE / 2 + 6, fontSize=9).encode(x, y, text="label:N")
+    return altair.layer(pictures, words).properties(width=columns * (SIDE + 16), height=ROWS * (SIDE + 18), title=title)
 
 
 def _neighbours(base: "altair.Chart", click: Any) -> "altair.Chart":
@@ -136,8 +143,7 @@ def _neighbours(base: "altair.Chart", click: Any) -> "altair.Chart":
 
     return (
         base.transform_filter(click)
-        .transform_calculate(chain="concat([datum.number], datum.near)")
-        .transform_flatten(["chain"])
+        .transform_flatten(["near"])
         .transform_window(place="row_number()")
-        .transform_lookup("chain", from_=altair.LookupData(base.data, "number", ["label", "picture"]))
+        .transform_lookup("near", from_=altair.LookupData(base.data, "number", ["label", "picture"]))
     )

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lib import data
+from lib import data, words
 from lib.augment import Views
 from lib.models import SimCLR
-from lib.report import style, words
-from lib.report.words import Words
+from lib.report import style
 from lib.runs import shipped, trained
+from lib.words import Words
 
 TESTED = 2000  # test images, for the map and for all that is asked about
 KNOWN = 5000  # labelled training images, which the neighbours are looked for among
@@ -172,22 +172,17 @@ def open_encoder(which: str = "mnist", language: str = "en") -> Subject:
 
 def _introduction(opened: Subject, say: Words) -> str:
     """Where the encoder comes from, what it was trained on, and what images are here, each in a line."""
-    record, p = opened.record, opened.record["parameters"]
-    first = record["results"]["classifiers"][0]
-    lines = [
-        say.plain(
-            "explore.encoder",
-            run=f"{record['profile']}/{record['name']}",
-            encoder=p["encoder"],
-            data=style.title(record["dataset"]),
-            epochs=p["epochs"],
-            accuracy=f"{first['test_accuracy']:.1%}",
-            labels=f"{first['labels']:,}",
-        )
-    ]
+    record, p, here = opened.record, opened.record["parameters"], opened.dataset
+    first, standing = record["results"]["classifiers"][0], style.standing(here)
+    values = {"encoder": p["encoder"], "data": style.title(record["dataset"]), "epochs": p["epochs"]}
+    values |= {"accuracy": f"{first['test_accuracy']:.1%}", "labels": f"{first['labels']:,}"}
+    lines = [say.plain("explore.encoder", run=f"{record['profile']}/{record['name']}", **values)]
     if style.standing(record["dataset"]) == "copy":
         lines.append(say.plain("explore.trained_on_copy"))
-    here = opened.dataset
-    lines.append(say.plain(f"explore.here_{style.standing(here)}", name=style.title(here), tested=f"{len(opened.tested):,}",
-                           known=f"{len(opened.known):,}", description=here["description"]))  # fmt: skip
+    if standing == "sample":
+        lines.append(say.plain("explore.not_here", name=style.title(here)))
+    counts = f"{here['train']:,} + {here['test']:,}"
+    source = say.or_as_is("data_source", here["source"])
+    lines.append(say.plain(f"plot.data_{standing}", name=style.title(here), images=counts, source=source))
+    lines.append(say.plain("explore.shown", tested=f"{len(opened.tested):,}", known=f"{len(opened.known):,}"))
     return "\n".join(lines)
