@@ -4,7 +4,7 @@ import re
 
 import nbformat
 
-DRAWS = re.compile(r"display\(\w*plots\.")
+DRAWS = re.compile(r"display\((\w*plots\.|\w+\.figure\()")
 
 
 def without_picture(notebook: nbformat.NotebookNode) -> list[str]:

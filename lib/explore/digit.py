@@ -10,13 +10,13 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from lib.explore import html
+from lib.explore.answers import answers
 from lib.explore.pad import Pad
 from lib.explore.subject import Subject
 from lib.report import plots
 
 BOX = 20  # pixels that the longer side of a digit of MNIST takes
 SIDE = 28
-SHOWN = 8  # neighbours
 VIEWS = 6
 
 
@@ -151,19 +151,5 @@ def answer(subject: Subject, image: Tensor) -> str:
     say = subject.say
     prepared = html.column(html.line(say("explore.as_seen")), html.picture(image, say("plot.image"), 84))
     views = [html.picture(view, say("explore.a_view"), 56) for view in views_of(image, subject)]
-    parts = [html.row([prepared, html.column(html.line(say("explore.its_views")), html.row(views, 4))], 24)]
-    for name, reader in subject.readers.items():
-        (verdict,) = reader.ask(image[None])
-        near = [
-            html.column(
-                html.picture(subject.known[i], subject.classes[subject.known_labels[i]], 40),
-                html.line(subject.classes[subject.known_labels[i]], 11),
-            )
-            for i in verdict.rows[:SHOWN]
-        ]
-        told = say.plain("explore.prediction", what=subject.classes[verdict.winner], share=f"{max(verdict.shares):.0%}")
-        parts.append(
-            html.line(f"{say(f'explore.reader.{name}')}: {told}", 14, "bold", html.OF[name])
-            + html.row([html.shares(verdict.shares, subject.classes, html.OF[name]), html.row(near, 3)], 20)
-        )
-    return "".join(parts)
+    above = html.row([prepared, html.column(html.line(say("explore.its_views")), html.row(views, 4))], 24)
+    return above + answers(subject, image, {})

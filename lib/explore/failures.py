@@ -7,18 +7,17 @@ import ipywidgets
 import matplotlib
 import numpy as np
 import torch
-import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from lib.augment import GaussianBlur, Rotation
 from lib.explore import html
+from lib.explore.answers import answers
 from lib.explore.subject import Subject
-from lib.report.style import DASHES, PALETTE, name_data
+from lib.report.style import DASHES, name_data
 from lib.report.style import figure as empty_figure
 
 ASKED = 300  # test images of the figure's curves
-SHOWN = 6  # neighbours
 
 
 class Change(NamedTuple):
@@ -132,36 +131,19 @@ def widget(subject: Subject) -> ipywidgets.Widget:
 
 
 def _page(subject: Subject, number: int, amounts: Mapping[str, float]) -> str:
-    say, image = subject.say, subject.tested[number : number + 1]
-    changed, truth = change(image, amounts), subject.classes[subject.tested_labels[number]]
-    before, after = (
-        html.picture(i[0], alt, 84) for i, alt in ((image, say("plot.image")), (changed, say("explore.changed")))
-    )
-    h = subject.readers["simclr"](torch.cat([image, changed]))
-    parts = [
-        html.row(
-            [
-                html.column(html.line(say.plain("explore.truth", name=truth)), before, stripes(h[0], h)),
-                html.column(html.line(say("explore.changed")), after, stripes(h[1], h)),
-                html.column(html.line(say("explore.difference")), '<div style="height:88px"></div>', stripes(h[1] - h[0], h)),
-            ],
-            24,
-        )
-    ]  # fmt: skip
-    for name, reader in subject.readers.items():
-        (verdict,), rows = reader.ask(changed), reader(torch.cat([image, changed]))
-        right = verdict.winner == int(subject.tested_labels[number])
-        told = say.plain("explore.prediction", what=subject.classes[verdict.winner], share=f"{max(verdict.shares):.0%}")
-        kept = say.plain("explore.kept", cosine=f"{float(rows[0] @ rows[1]):.2f}")
-        near = [
-            html.picture(subject.known[i], subject.classes[subject.known_labels[i]], 40) for i in verdict.rows[:SHOWN]
-        ]
-        head = f"{'✓' if right else '✗'} {say(f'explore.reader.{name}')}: {told} · {kept}"
-        parts.append(
-            html.line(head, 14, "bold", html.OF[name])
-            + html.row([html.shares(verdict.shares, subject.classes, html.OF[name]), html.row(near, 3)], 20)
-        )
-    return "".join(parts)
+    """The image before and after with its features, their difference, and what is made of it."""
+    say, image, truth = subject.say, subject.tested[number : number + 1], int(subject.tested_labels[number])
+    both = torch.cat([image, change(image, amounts)])
+    h = subject.readers["simclr"](both)
+    names = (say.plain("explore.truth", name=subject.classes[truth]), say("explore.changed"))
+    columns = [
+        html.column(html.line(name), html.picture(one, name, 84), html.line("h", 11), stripes(features, h))
+        for name, one, features in zip(names, both, h, strict=True)
+    ]
+    columns.append(html.column(html.line(say("explore.difference")), stripes(h[1] - h[0], h)))
+    rows = {name: reader(both) for name, reader in subject.readers.items()}
+    notes = {name: say.plain("explore.kept", cosine=f"{float(one @ other):.2f}") for name, (one, other) in rows.items()}
+    return html.row(columns, 24, "flex-end") + answers(subject, both[1], notes, truth)
 
 
 def stripes(values: np.ndarray, scale: np.ndarray) -> str:

@@ -48,6 +48,11 @@ def column(*parts: str, width: str = "auto") -> str:
     )
 
 
+def block(content: str, colour: str, width: int = 256) -> str:
+    """A part with a bar of its colour at the left."""
+    return f'<div style="width:{width}px;border-left:5px solid {colour};padding-left:8px">{content}</div>'
+
+
 def line(text: object, size: int = 13, weight: str = "normal", colour: str = "inherit") -> str:
     """A line of text."""
     return f'<div style="font-size:{size}px;font-weight:{weight};color:{colour};line-height:1.5">{escape(text)}</div>'

@@ -87,9 +87,10 @@ def figure(subject: Subject) -> Figure:
 def widget(subject: Subject) -> ipywidgets.Widget:
     """Sliders for τ and for the row; below, the most similar views with cosine, softmax and gradient."""
     of, say = batch(subject), subject.say
-    wide = {"description_width": "110px"}
+    wide = {"description_width": "130px"}
     temperature = ipywidgets.FloatLogSlider(
-        subject.record["parameters"]["temperature"], min=math.log10(0.02), max=math.log10(2), step=0.02, readout_format=".2f",
+        subject.record["parameters"]["temperature"],
+        min=math.log10(0.02), max=math.log10(2), step=0.02, readout_format=".2f",
         description=say("explore.temperature"), style=wide, layout={"width": "420px"},
     )  # fmt: skip
     anchor = ipywidgets.IntSlider(
@@ -132,7 +133,7 @@ def _page(subject: Subject, of: Batch, anchor: int, temperature: float) -> str:
     )  # fmt: skip
     values = {"loss": f"{seen.loss:.2f}", "count": len(seen.others), "place": place + 1}
     values |= {"nothing": f"{math.log(len(seen.others)):.2f}", "rest": f"{float(seen.softmax[CANDIDATES:].sum()):.2f}"}
-    whole = float(nt_xent_of(of, temperature))
+    whole = float(batch_loss(of, temperature))
     return (
         html.row([heads, *columns], 4)
         + html.line(say.plain("explore.row_loss", **values), weight="bold")
@@ -144,7 +145,7 @@ def _head(text: str, height: int) -> str:
     return f'<div style="height:{height}px;display:flex;align-items:center">{html.line(text, 11)}</div>'
 
 
-def nt_xent_of(of: Batch, temperature: float) -> Tensor:
+def batch_loss(of: Batch, temperature: float) -> Tensor:
     """The mean loss of all rows, from the cosines at hand."""
     logits = of.cosine / temperature
     logits = logits.masked_fill(torch.eye(len(logits), dtype=torch.bool), -torch.inf)

@@ -84,7 +84,7 @@ def table(subject: Subject) -> "pandas.DataFrame":
 
 
 def chart(subject: Subject) -> "altair.VConcatChart":
-    """The map; beside it which classes are in the brushed region; below its images, and the clicked one's neighbours."""
+    """The map and the classes of the brushed region; below, its images and the clicked one's neighbours."""
     import altair
 
     altair.data_transformers.disable_max_rows()
@@ -93,7 +93,8 @@ def chart(subject: Subject) -> "altair.VConcatChart":
     click = altair.selection_point(name="click", fields=["number"], on="click", nearest=True, value=[{"number": 0}])
     base = altair.Chart(table(subject))
     look = {"sort": names, "title": say("plot.class")}
-    colour = altair.Color("label:N", **look, scale=altair.Scale(domain=names, range=html.COLOURS[: len(names)]))
+    colours = altair.Scale(domain=names, range=html.COLOURS[: len(names)])
+    colour = altair.Color("label:N", **look, scale=colours)
     shape = altair.Shape(
         "label:N", **look, scale=altair.Scale(domain=names, range=[SHAPES[i % len(SHAPES)] for i in range(len(names))])
     )
@@ -106,15 +107,16 @@ def chart(subject: Subject) -> "altair.VConcatChart":
     counts = inside.mark_bar().encode(
         altair.X("count():Q", title=say("explore.in_region")),
         altair.Y("label:N", title=None, scale=altair.Scale(domain=names)),
-        altair.Color("label:N", legend=None),
+        altair.Color("label:N", scale=colours, legend=None),
     )
     above = altair.hconcat(
         altair.layer(dots.add_params(brush, click), ring).properties(width=600, height=HEIGHT),
         counts.properties(width=160, height=HEIGHT),
-    ).resolve_scale(color="independent")
+    ).resolve_scale(color="independent", shape="independent")
+    by_number = [altair.SortField("number")]
     below = altair.hconcat(
         _images(
-            inside.transform_window(place="row_number()", sort=[altair.SortField("number")]),
+            inside.transform_window(place="row_number()", sort=by_number),
             COLUMNS,
             say("explore.brushed"),
         ),

@@ -1,4 +1,4 @@
-"""Room 1: choose operations and their strength, and see what views they make and whether the encoder knows the pairs."""
+"""Room 1: choose operations and their strength, see the views they make, and whether the encoder knows the pairs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ from lib.explore.subject import Subject
 from lib.report import plots
 
 SHOWN = 8  # images of the widget
+WIDE = {"description_width": "110px"}  # of the words beside a slider
 ASKED = 128  # images of the mean similarities: those shown are the first of them
 
 
@@ -132,8 +133,12 @@ def widget(subject: Subject) -> ipywidgets.Widget:
     """A slider for each operation; below, some images with their two views and the cosine of each pair."""
     say, start = subject.say, recipe(subject.views)
     sliders = {name: _slider(subject, name, start[name]) for name in named(subject.images.image_shape[0])}
-    seed = ipywidgets.BoundedIntText(0, min=0, max=9999, description=say("explore.draw"), layout={"width": "200px"})
-    place = ipywidgets.IntSlider(0, 0, len(subject.tested) // ASKED - 1, description=say("explore.images"))
+    seed = ipywidgets.BoundedIntText(
+        0, min=0, max=9999, description=say("explore.draw"), style=WIDE, layout={"width": "200px"}
+    )
+    place = ipywidgets.IntSlider(
+        0, 0, len(subject.tested) // ASKED - 1, description=say("explore.images"), style=WIDE, layout={"width": "300px"}
+    )
     again = ipywidgets.Button(description=say("explore.recipe"), tooltip=say("explore.recipe_tip"))
     shown = ipywidgets.HTML(layout={"width": "100%"})
     shown.add_class("explore-views")
@@ -159,7 +164,7 @@ def _slider(subject: Subject, name: str, value: float) -> ipywidgets.FloatSlider
     strength = STRENGTHS[name]
     return ipywidgets.FloatSlider(
         value, min=0, max=strength.most, step=strength.step, readout_format=".2f" if strength.step < 1 else ".0f",
-        description=subject.say(f"explore.operation.{name}"), style={"description_width": "110px"},
+        description=subject.say(f"explore.operation.{name}"), style=WIDE,
         layout={"width": "300px"},
     )  # fmt: skip
 
