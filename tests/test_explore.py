@@ -9,7 +9,6 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from lib import words
 from lib.augment import ColourJitter, ResizedCrop, Views, Warp
 from lib.data import DataError
 from lib.explore import digit, failures, loss, maps, open_encoder, views

@@ -9,17 +9,18 @@ import pytest
 from lib.cli import generate
 from lib.cli.address import address
 from lib.cli.generate import SOURCES, SourceError
+from lib.cli.lessons import file_name
 from lib.files import ROOT
 from lib.words import LANGUAGES
 
 NAMES = [path.stem for path in sorted(SOURCES.glob("*.md"))]
 # What is the same in both languages: code, formulas, addresses, names of people, papers and programs.
-SAME = re.compile(r"`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|\(?https?://\S+|<[^>]*>|Chen et al\.|Wang & Isola|Try it", re.DOTALL)
+SAME = re.compile(r"`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|\(?https?://\S+|<[^>]*>|Chen et al\.|Wang & Isola", re.DOTALL)
 SENTENCE = re.compile(r"[A-Za-z][a-z'-]+(?:[,;:]? [A-Za-z][a-z'-]*){2,}")
 
 
 def read(name, language):
-    return nbformat.read(ROOT / "notebooks" / generate.file_name(name, language), as_version=4)
+    return nbformat.read(ROOT / "notebooks" / file_name(name, language), as_version=4)
 
 
 def as_run(source):

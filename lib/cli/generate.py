@@ -19,6 +19,7 @@ import nbformat
 
 from lib import words
 from lib.cli.address import setup
+from lib.cli.lessons import file_name
 from lib.files import ROOT, write_whole
 from lib.runs import records
 
@@ -51,11 +52,6 @@ def main(given: Sequence[str] | None = None) -> int:
                 write_whole(path, content.encode())
             print(f"{path.relative_to(ROOT)} {'is not as its source has it' if asked.check else 'written'}")
     return 1 if asked.check and drifted else 0
-
-
-def file_name(name: str, language: str) -> str:
-    """A lesson's notebook in a language; the English ones have no language in their names."""
-    return f"{name}.ipynb" if language == DEFAULT else f"{name}.{language}.ipynb"
 
 
 def notebook(name: str, language: str) -> nbformat.NotebookNode:

@@ -85,7 +85,8 @@ def _named(views: str, plain: Views) -> Views:
 class RunParameters(Parameters):
     """What every notebook that leaves a record takes."""
 
-    language: Literal[LANGUAGES] = "en"  # of what it prints and draws; no part of the record, for it changes no figure
+    # of what it prints and draws; no part of the record, for it changes no figure
+    language: Annotated[Literal[LANGUAGES], Field(exclude=True)] = "en"
     recipe: str
     profile: Name
     run: Name

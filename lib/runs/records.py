@@ -43,8 +43,7 @@ class Run:
     """
 
     def __init__(self, parameters: RunParameters):
-        self.asked, self.profile = parameters, parameters.profile
-        self.parameters = parameters.model_dump(exclude={"language"})
+        self.asked, self.profile, self.parameters = parameters, parameters.profile, parameters.model_dump()
         self.name = f"{parameters.run}-seed{parameters.seed}"
         self.folder = runs_folder(parameters.runs) / self.profile / self.name
         self.dataset: dict[str, Any] = {}
