@@ -12,6 +12,7 @@ from matplotlib import font_manager
 from playwright.sync_api import sync_playwright
 from pypdf import PdfReader
 
+from figures.browser import find_browser
 from lib.files import ROOT
 from lib.report import export, pdf, plots, style, values, words
 from lib.runs.records import load
@@ -22,7 +23,7 @@ CHAPTERS = {
     "en": ["Background and motivation", "Current methods", "Experiment", "Results", "Conclusions"],
     "zh": ["问题背景和动机", "当前解决问题的方法", "实验过程", "实验结果", "结论"],
 }
-needs_browser = pytest.mark.skipif(not pdf.find_browser(), reason="no Chromium, Chrome or Edge on this machine")
+needs_browser = pytest.mark.skipif(not find_browser(), reason="no Chromium, Chrome or Edge on this machine")
 needs_font = pytest.mark.skipif(not style.chinese_font(look=True), reason="no font with Chinese characters here")
 both = pytest.mark.parametrize("language", ["en", "zh"])
 
@@ -178,7 +179,7 @@ def test_the_evidence_in_a_browser_and_on_paper(reports):
 def opened(path, width):
     """A report opened in light and dark."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=pdf.find_browser(), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
         for scheme in ("light", "dark"):
             tab = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
             requests, messages = [], []
@@ -285,6 +286,6 @@ def test_fonts_are_embedded(printed, language):
 
 def test_without_a_browser_the_message_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setenv("LAB_BROWSER", "no-such-browser")
-    assert pdf.find_browser() is None
+    assert find_browser() is None
     with pytest.raises(FileNotFoundError, match=r"HTML report is whole.*apt-get install chromium"):
         pdf.print_pdf(tmp_path / "r.html", tmp_path / "r.pdf")

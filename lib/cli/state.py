@@ -91,7 +91,7 @@ def set_aside_report(folder: Path) -> list[str]:
         LabError: another program holds the file, as on Windows.
     """
     moved = []
-    for kind in ("html", "pdf"):
+    for kind in ("html", "pdf", "docx"):
         report = folder / f"report.{kind}"
         if report.exists():
             outdated = report.with_name(f"report.outdated.{kind}")
