@@ -4,20 +4,21 @@ Formulas are Word's own, tables are tables, figures are PNG drawn by Typst.
 """
 
 import io
+import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import docx
 import pypandoc
 import typst
-from bs4 import BeautifulSoup, Tag
 from docx.enum.text import WD_ALIGN_PARAGRAPH
 from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
 from docx.shared import Mm, Pt, RGBColor
 
 from lib.files import write_whole
-from lib.report.paper import READ, Paper
+from lib.report.paper import Paper, changed
 
 SHARPNESS = 250  # dots an inch of the figures
 # Latin and Chinese; Word and LibreOffice take another where one is missing.
@@ -33,9 +34,10 @@ def write_docx(source: str | Path, target: str | Path) -> None:
         folder = Path(name)
         paper = Paper(Path(source), folder)
         _draw(folder)
-        (folder / "report.html").write_text(_html(paper), encoding="utf-8")
+        tree = paper.tree()
+        tree["blocks"] = changed(tree["blocks"], _for_word)
         made, options = folder / "report.docx", ["--quiet", f"--resource-path={folder}", "--shift-heading-level-by=-1"]
-        pypandoc.convert_file(folder / "report.html", "docx", READ, extra_args=options, outputfile=made)
+        pypandoc.convert_text(json.dumps(tree), "docx", "json", extra_args=options, outputfile=made)
         document = docx.Document(made)
     _dress(document, paper)
     whole = io.BytesIO()
@@ -56,30 +58,32 @@ def _draw(folder: Path) -> None:
         page.rename(picture.with_suffix(".png"))
 
 
-def _html(paper: Paper) -> str:
-    """The page with a style of ``MADE`` for its blocks; contents are Word's navigation, from the headings."""
-    soup = BeautifulSoup(paper.body, "html.parser")
-    for image in soup.find_all("img"):
-        image["src"] = str(Path(image["src"]).with_suffix(".png"))
-    for block in soup.find_all("div", attrs={"data-call": True}):
-        if block["data-call"] == "pair":
-            _beside(block)
-        if block["data-call"] == "contents":
-            block.decompose()
-        elif block["data-call"] == "cover":
-            block.find("div")["data-custom-style"] = "Title"
-        elif block["data-call"] in MADE:
-            block["data-custom-style"] = MADE[block["data-call"]]
-    return str(soup)
+def _for_word(kind: str, content: Any) -> list[Any] | None:
+    """Pictures as PNG, and for the template's functions a style; contents are Word's navigation, from the headings."""
+    if kind == "Image":
+        content[2][0] = str(Path(content[2][0]).with_suffix(".png"))
+        return [{"t": kind, "c": content}]
+    call = dict(content[0][2]).get("call") if kind == "Div" else None
+    if call == "contents":
+        return []
+    if call == "cover":
+        title, *others = content[1]
+        title["c"][0][2].append(["custom-style", "Title"])
+        return changed([title, *others], _for_word)
+    if call == "pair":
+        return [_beside(changed(content[1], _for_word))]
+    if call in MADE:
+        return [{"t": kind, "c": [["", [], [["custom-style", MADE[call]]]], changed(content[1], _for_word)]}]
+    return None
 
 
-def _beside(pair: Tag) -> None:
-    """Two figures as the two cells of a table without lines."""
-    table = BeautifulSoup("<table><tr></tr></table>", "html.parser").table
-    for figure in pair.find_all("figure"):
-        table.tr.append(BeautifulSoup("<td></td>", "html.parser").td)
-        table.find_all("td")[-1].append(figure)
-    pair.append(table)
+def _beside(figures: list[Any]) -> dict[str, Any]:
+    """Figures as the cells of a table of one row."""
+    nothing = ["", [], []]
+    cells = [[nothing, {"t": "AlignCenter"}, 1, 1, [figure]] for figure in figures]
+    columns = [[{"t": "AlignCenter"}, {"t": "ColWidth", "c": 1 / len(figures)}] for _ in figures]
+    body = [nothing, 0, [], [[nothing, cells]]]
+    return {"t": "Table", "c": [nothing, [None, []], columns, [nothing, []], [body], [nothing, []]]}
 
 
 def _dress(document: docx.document.Document, paper: Paper) -> None:

@@ -5,14 +5,17 @@ figures have the size in which their smallest letters can still be read.
 """
 
 import base64
+import json
 import re
+from collections.abc import Callable
 from copy import copy
 from pathlib import Path
+from typing import Any
 
+import pypandoc
 from bs4 import BeautifulSoup, Tag
 
 WIDTH = 168  # mm of a line
-READ = "html+tex_math_single_backslash"  # what pandoc reads
 INCH = 96  # CSS pixels
 # A figure on paper beside one on the screen: plots are drawn with letters of 10 pt, diagrams with 14 px.
 SCALES = {"plot": 0.8, "diagram": 0.72}
@@ -25,7 +28,7 @@ HEADINGS = ("h2", "h3", "h4")
 
 
 class Paper:
-    """A page made ready: ``body`` is HTML for pandoc, ``language`` its code, ``title`` and ``author`` the file's."""
+    """A page made ready, its pictures in a folder; ``language`` is HTML's code, ``title`` and ``author`` the file's."""
 
     def __init__(self, page: Path, folder: Path):
         soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
@@ -39,6 +42,8 @@ class Paper:
             if place:
                 self.main.insert(0, place.extract())
         self.folder = folder
+        for tag in self.main.find_all(attrs={"data-call": True}):
+            del tag["data-call"]  # the template's functions are called by what stands below alone
         _leave_out(self.main)
         _formulas(self.main)
         for i, image in enumerate(self.main.find_all("img")):
@@ -48,9 +53,10 @@ class Paper:
         _side_by_side(self.main)
         _calls(self.main)
 
-    @property
-    def body(self) -> str:
-        return self.main.decode_contents()
+    def tree(self) -> dict[str, Any]:
+        """The page as pandoc has read it: its document in JSON."""
+        read = json.loads(pypandoc.convert_text(self.main.decode_contents(), "json", "html"))
+        return {**read, "meta": {}, "blocks": changed(read["blocks"], _math)}
 
     def _picture(self, image: Tag, number: int) -> None:
         """A picture to a file, and its size on paper."""
@@ -87,10 +93,30 @@ def _leave_out(main: Tag) -> None:
 def _formulas(main: Tag) -> None:
     """The TeX that a formula was written in: what pandoc reads best."""
     for math in main.find_all("math"):
-        marks, kind = (("\\[", "\\]"), "display") if math["display"] == "block" else (("\\(", "\\)"), "inline")
-        span = BeautifulSoup(f'<span class="math {kind}"></span>', "html.parser").span
-        span.string = math["alttext"].join(marks)
+        span = BeautifulSoup("<span></span>", "html.parser").span
+        span["data-tex"], span["data-shown"] = math["alttext"], math["display"]
         math.replace_with(span)
+
+
+def changed(tree: Any, change: Callable[[str, Any], list[Any] | None]) -> Any:
+    """Pandoc's tree with ``change(type, content)`` in the place of each element, unless that is None."""
+    if isinstance(tree, list):
+        new = []
+        for item in tree:
+            put = change(item["t"], item.get("c")) if isinstance(item, dict) and "t" in item else None
+            new += [changed(item, change)] if put is None else put
+        return new
+    if isinstance(tree, dict):
+        return {key: changed(value, change) for key, value in tree.items()}
+    return tree
+
+
+def _math(kind: str, content: Any) -> list[Any] | None:
+    attributes = dict(content[0][2]) if kind == "Span" else {}
+    if "tex" not in attributes:
+        return None
+    shown = {"block": "DisplayMath", "inline": "InlineMath"}[attributes["shown"]]
+    return [{"t": "Math", "c": [{"t": shown}, attributes["tex"]]}]
 
 
 def _table(figure: Tag) -> None:

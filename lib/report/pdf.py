@@ -12,7 +12,7 @@ import pypandoc
 import typst
 
 from lib.files import ROOT, write_whole
-from lib.report.paper import READ, Paper
+from lib.report.paper import Paper, changed
 
 TEMPLATE = ROOT / "notebooks" / "template" / "report.typ"
 # Fonts by their names on Windows, macOS and Linux, Latin ones before Chinese ones; the first that are there are used.
@@ -70,48 +70,40 @@ def print_pdf(source: str | Path, target: str | Path) -> None:
 
 def as_typst(paper: Paper) -> str:
     """A page in Typst's language."""
-    tree = json.loads(pypandoc.convert_text(paper.body, "json", READ))
-    tree["meta"] = {}
-    tree["blocks"] = _called(tree["blocks"])
-    named = fonts(paper.title + paper.body)
-    words = [f"--variable={key}:{value}" for key, values in named.items() for value in values]
-    words += [f"--variable=lang:{paper.language}", f"--variable=title:{_string(paper.title)}"]
-    words += [f"--variable=author:{_string(paper.author)}"]
-    words += [f"--template={TEMPLATE}", "--shift-heading-level-by=-1", "--wrap=preserve"]
-    return pypandoc.convert_text(json.dumps(tree), "typst", "json", extra_args=words)
+    tree = paper.tree()
+    tree["blocks"] = changed(tree["blocks"], _for_typst)
+    named = fonts(paper.title + paper.main.get_text())
+    given = [f"--variable={key}:{value}" for key, values in named.items() for value in values]
+    given += [f"--variable={key}:{_string(getattr(paper, key))}" for key in ("language", "title", "author")]
+    given += [f"--template={TEMPLATE}", "--shift-heading-level-by=-1", "--wrap=preserve"]
+    return pypandoc.convert_text(json.dumps(tree), "typst", "json", extra_args=given)
 
 
 def _string(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _called(tree: Any) -> Any:
-    """Pandoc's tree with blocks as calls of the template's functions, and pictures with their alternative text."""
-    if isinstance(tree, list):
-        return [piece for item in tree for piece in _pieces(item)]
-    if isinstance(tree, dict):
-        return {key: _called(value) for key, value in tree.items()}
-    return tree
-
-
-def _pieces(item: Any) -> list[Any]:
-    kind, content = (item.get("t"), item.get("c")) if isinstance(item, dict) else (None, None)
-    if kind == "Div" and (called := dict(content[0][2])).get("call"):
-        found = [_raw("Block", f"#{called['call']}({called['given']})[")]
-        for i, argument in enumerate(content[1]):
-            plain = argument["t"] == "Div" and "call" not in dict(argument["c"][0][2])
-            found += [_raw("Block", "][")] * (i > 0) + _called(argument["c"][1] if plain else [argument])
-        return [*found, _raw("Block", "]")]
+def _for_typst(kind: str, content: Any) -> list[Any] | None:
+    """Blocks as calls of the template's functions, pictures and formulas with what is read out in their place."""
+    attributes = dict(content[0][2]) if kind in ("Div", "Image") else {}
+    if "call" in attributes:
+        return _call(attributes, content[1])
     if kind == "Image":
-        attributes = dict(content[0][2])
         alt = json.dumps(attributes["says"], ensure_ascii=False)
         return [_raw("Inline", f'#image("{content[2][0]}", width: {attributes["width"]}, alt: {alt})')]
-    if kind == "AlignDefault":
-        return [{"t": "AlignLeft"}]
-    if kind == "Math":  # read out as TeX
+    if kind == "Math":
         alt = json.dumps(content[1].strip(), ensure_ascii=False)
-        return [_raw("Inline", f"#[#set math.equation(alt: {alt});"), item, _raw("Inline", "]")]
-    return [_called(item)]
+        return [_raw("Inline", f"#[#set math.equation(alt: {alt});"), {"t": kind, "c": content}, _raw("Inline", "]")]
+    return [{"t": "AlignLeft"}] if kind == "AlignDefault" else None
+
+
+def _call(attributes: dict[str, str], arguments: list[Any]) -> list[Any]:
+    found = [_raw("Block", f"#{attributes['call']}({attributes['given']})[")]
+    for i, argument in enumerate(arguments):
+        plain = argument["t"] == "Div" and "call" not in dict(argument["c"][0][2])
+        found += [_raw("Block", "][")] * (i > 0)
+        found += changed(argument["c"][1] if plain else [argument], _for_typst)
+    return [*found, _raw("Block", "]")]
 
 
 def _raw(kind: str, text: str) -> dict[str, Any]:
