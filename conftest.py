@@ -3,13 +3,17 @@
 import os
 import shutil
 import tempfile
+from functools import cache
 
+import papermill
 import pytest
 import torch
 from nbmake.nb_run import NotebookRun
 from nbmake.pytest_items import NotebookItem
 
 from lib import data
+from lib.files import ROOT
+from lib.report import export
 from tests.pictures import without_picture
 
 os.environ |= {
@@ -46,3 +50,19 @@ def digits() -> data.Dataset:
 @pytest.fixture
 def generator() -> torch.Generator:
     return torch.Generator().manual_seed(7)
+
+
+@pytest.fixture(scope="session")
+def reports(tmp_path_factory):
+    """The HTML of the published records' report by language and profile, as `lab report` makes it."""
+
+    @cache
+    def made(language, profile="improved"):
+        folder = tmp_path_factory.mktemp(language)
+        cover = {"student": "李华", "number": 2021, "date": "2026-11-24"}
+        given = {"runs": str(ROOT / "figures/records"), "profile": profile, "language": language, **cover}
+        papermill.execute_notebook(ROOT / "notebooks/report.ipynb", folder / "r.ipynb", given, progress_bar=False)
+        export.export(folder / "r.ipynb", folder / "r.html")
+        return folder / "r.html"
+
+    return made
