@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from lib.cli import LabError, with_kit
 from lib.files import ROOT
@@ -26,12 +27,12 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("run", metavar="PROFILE/RUN", help="for example quick/mnist, improved/mnist-seed1")
     published = add("published", parents=[verbose], help="a report on the records that come with the kit, no training")
     published.add_argument("profile", nargs="?", default="quick", help="default: quick")
-    for made in (report, published):
-        made.add_argument("--docx", action="store_true", help="as a Word file too")
     add("notebooks", help="open JupyterLab on your own copies of the notebooks, in my-notebooks/")
     add("test", help="run the tests; what follows goes to pytest", add_help=False)
     add("bench", help="measure the kit; what follows goes to bench.run", add_help=False)
     add("check", help="what this machine has: Python, torch, GPU, fonts, PDF, data, disk")
+    for made in (report, published):
+        made.add_argument("--docx", action="store_true", help="the report as a Word file too")
     clean = add("clean", help="remove every run and report")
     clean.add_argument("--yes", action="store_true", help="without asking")
     return lab
@@ -58,7 +59,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _carry_out(asked: argparse.Namespace, rest: list[str]) -> int:
     match asked.command:
         case "report" | "published" | "run":
-            return _make(asked)
+            return _make(asked) or _word(asked)
         case "notebooks":
             from lib.cli import lessons
 
@@ -85,7 +86,7 @@ def _make(asked: argparse.Namespace) -> int:
     from lib.cli import make, plan
 
     if asked.command == "published":
-        return make.report(plan.make(asked.profile, published=True), verbose=asked.verbose, word=asked.docx)
+        return make.report(plan.make(asked.profile, published=True), verbose=asked.verbose)
     if asked.command == "run":
         profile, _, name = asked.run.partition("/")
         return make.runs(plan.one(profile, name), asked.verbose)
@@ -95,7 +96,15 @@ def _make(asked: argparse.Namespace) -> int:
             f"Left out, for there is no GPU here: {', '.join(wanted.left_out)}. What they would take stands in "
             f"docs/cifar10.md; to run them all the same: python lab.py report {asked.profile} --all"
         )
-    return make.report(wanted, asked.only, asked.verbose, asked.docx)
+    return make.report(wanted, asked.only, asked.verbose)
+
+
+def _word(asked: argparse.Namespace) -> int:
+    from lib.cli import make, plan
+
+    if not getattr(asked, "docx", False):
+        return 0
+    return make.word(Path(plan.make(asked.profile, published=asked.command == "published").folder))
 
 
 def _module(name: str, *words: str) -> int:

@@ -13,8 +13,8 @@ from lib.cli.plan import Plan
 MANY = 8  # runs made before, of which one line each is still read
 
 
-def report(plan: Plan, only: str = "", verbose: bool = False, word: bool = False) -> int:
-    """Make what is out of date, and the report, with ``word`` as a Word file too; the exit status.
+def report(plan: Plan, only: str = "", verbose: bool = False) -> int:
+    """Make what is out of date, and the report; the exit status.
 
     A report that cannot be made leaves none behind that could be taken for it.
 
@@ -25,14 +25,14 @@ def report(plan: Plan, only: str = "", verbose: bool = False, word: bool = False
     with state.locked(folder):
         if state.is_current(plan):
             _results(plan, set(), print)
-            return _where(folder, "Nothing to do: ", word)
+            return _where(folder, "Nothing to do: ")
         words = [f"only={only}", f"all={'no' if plan.left_out else 'yes'}"]
         works, ended = _make(plan, ["report"], words + (["published=yes"] if plan.published else []), verbose)
         *_, step = works
         if ended == 0:
             state.forget_outdated(folder)
             state.mark_current(plan)
-            return _where(folder, word=word)
+            return _where(folder)
         if step.phase == "PDF" and (folder / "report.html").exists():
             print(f"Report: {(folder / 'report.html').absolute()}, but no PDF: {step.failed}")
             return 1
@@ -109,15 +109,14 @@ def _results(plan: Plan, new: set[str], say) -> None:
         say(f"{_short(plan, run)} · {outcome(Path(plan.folder) / run)} · made before")
 
 
-def _where(folder: Path, before: str = "", word: bool = False) -> int:
-    """Say where the report lies; the Word file is made when it is asked for, out of the page."""
+def _where(folder: Path, before: str = "") -> int:
     print(f"{before}{'the report is ' if before else 'Report: '}{(folder / 'report.html').absolute()}")
-    print(f"        {(folder / 'report.pdf').absolute()}")
-    if word:
-        from lib.report.docx import write_docx
+    if (folder / "report.pdf").exists():
+        print(f"        {(folder / 'report.pdf').absolute()}")
+    else:
+        from lib.report.pdf import HINT
 
-        write_docx(folder / "report.html", folder / "report.docx")
-        print(f"        {(folder / 'report.docx').absolute()}")
+        print(f"No PDF: {HINT}")
     return 0
 
 
@@ -126,6 +125,17 @@ def _last_words(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     starts = [i for i, line in enumerate(lines) if "Error" in line or "Exception" in line]
     return "\n".join(lines[starts[0] : starts[0] + 6] if starts else lines[-6:])
+
+
+def word(folder: Path) -> int:
+    """The report that is there as a Word file, beside it."""
+    from lib.report.docx import write_docx
+
+    state.set_aside_report(folder, ["docx"])
+    write_docx(folder / "report.html", folder / "report.docx")
+    state.forget_outdated(folder)
+    print(f"        {(folder / 'report.docx').absolute()}")
+    return 0
 
 
 def clean(yes: bool) -> int:
