@@ -32,6 +32,8 @@ class Paper:
 
     def __init__(self, page: Path, folder: Path):
         soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+        for tag in soup.find_all(attrs={"data-call": True}):
+            del tag["data-call"]  # the template's functions are called by what stands below alone
         cover = soup.find("header", class_="cover")
         self.language = soup.html["lang"]
         self.title = soup.title.get_text()
@@ -42,8 +44,6 @@ class Paper:
             if place:
                 self.main.insert(0, place.extract())
         self.folder = folder
-        for tag in self.main.find_all(attrs={"data-call": True}):
-            del tag["data-call"]  # the template's functions are called by what stands below alone
         _leave_out(self.main)
         _formulas(self.main)
         for i, image in enumerate(self.main.find_all("img")):
