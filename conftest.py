@@ -5,7 +5,6 @@ import shutil
 import tempfile
 from functools import cache
 
-import papermill
 import pytest
 import torch
 from nbmake.nb_run import NotebookRun
@@ -13,7 +12,6 @@ from nbmake.pytest_items import NotebookItem
 
 from lib import data
 from lib.files import ROOT
-from lib.report import export
 from tests.pictures import without_picture
 
 os.environ |= {
@@ -55,6 +53,9 @@ def generator() -> torch.Generator:
 @pytest.fixture(scope="session")
 def reports(tmp_path_factory):
     """The HTML of the published records' report by language and profile, as `lab report` makes it."""
+    import papermill
+
+    from lib.report import export
 
     @cache
     def made(language, profile="improved"):

@@ -7,9 +7,10 @@ from itertools import zip_longest
 import pytest
 from bs4 import BeautifulSoup
 
+from lib import words
 from lib.evaluation.protocols import HEADS, WAYS
 from lib.files import ROOT
-from lib.report import evidence, evidence_plots, sections, values, verdicts, words
+from lib.report import evidence, evidence_plots, sections, values, verdicts
 from lib.report import page as report_page
 from lib.report.evidence import gather
 from lib.report.page import Report

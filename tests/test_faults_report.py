@@ -10,14 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbformat import v4 as nbf
 from playwright.sync_api import sync_playwright
+from pypdf import PdfReader
 
 from figures.browser import find_browser
+from lib import words
 from lib.files import ROOT
-from lib.report import export, plots, style, words
+from lib.report import export, pdf, plots, style
 from lib.report import page as report_page
 from lib.report.page import Report, slug
-from lib.report.words import literal
 from lib.runs import records
+from lib.words import literal
 
 ENGLISH = words.load("en")
 HARM = (
@@ -214,6 +216,13 @@ def test_a_harmful_record_gives_a_report_that_is_only_text(harmful):
     assert not [a for a in page.find_all("a") if not a["href"].startswith(("#", "https:"))]
     assert not [a for a in page.find_all("a") if "evil" in a["href"] and not a["href"].startswith("#")]
     assert not page.find("pre", class_="stream"), "a figure warned of a character"
+
+
+@pytest.mark.slow
+def test_on_paper_too_it_is_only_text(harmful, tmp_path):
+    pdf.print_pdf(harmful, tmp_path / "r.pdf")
+    text = "".join(page.extract_text() for page in PdfReader(tmp_path / "r.pdf").pages)
+    assert re.sub(r"\s", "", text).count("<script>alert(document)</script>") > 20
 
 
 @pytest.mark.slow

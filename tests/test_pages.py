@@ -10,8 +10,9 @@ from matplotlib import font_manager
 from playwright.sync_api import sync_playwright
 
 from figures.browser import find_browser
+from lib import words
 from lib.files import ROOT
-from lib.report import plots, style, values, words
+from lib.report import plots, style, values
 from lib.runs.records import load
 
 PUBLISHED = ROOT / "figures/records"

@@ -4,6 +4,7 @@ import io
 import re
 import subprocess
 import sys
+from base64 import b64encode
 from functools import cache
 
 import docx
@@ -15,10 +16,11 @@ from docx.oxml.ns import qn
 from PIL import Image
 from pypdf import PdfReader
 
+from lib import words
 from lib.cli import __main__ as lab
 from lib.cli import step
 from lib.files import ROOT
-from lib.report import pdf, words
+from lib.report import pdf
 from lib.report.docx import write_docx
 from lib.report.paper import Paper
 
@@ -199,15 +201,16 @@ def test_text_is_no_program(tmp_path, harm):
 
 
 def test_two_small_figures_stand_beside_one_another_and_a_long_narrow_table_is_folded(tmp_path):
-    picture = '<svg xmlns="http://www.w3.org/2000/svg" width="{0}" height="200" viewBox="0 0 {0} 200"/>'
-    one, two, wide = (f"data:image/svg+xml;base64,{__import__('base64').b64encode(picture.format(w).encode()).decode()}"
-                      for w in (300, 420, 700))  # fmt: skip
-    figure = '<figure class="plot" id="f{}"><img src="{}" width="{}" height="200" alt="a"><figcaption>c</figcaption></figure>'
+    def figure(number, width):
+        svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="200"/>'
+        image = f'<img src="data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}" width="{width}"'
+        caption = "<figcaption>c</figcaption>"
+        return f'<figure class="plot" id="f{number}">{image} height="200" alt="a">{caption}</figure>'
+
     rows = "".join(f"<tr><th>{i}</th><td>v{i}</td></tr>" for i in range(15))
-    table = f'<figure class="table" id="t"><figcaption>c</figcaption><table><thead><tr><th>k</th><th>v</th></tr></thead><tbody>{rows}</tbody></table></figure>'
-    main = (
-        figure.format(1, one, 300) + "<p>between</p>" + figure.format(2, two, 420) + figure.format(3, wide, 700) + table
-    )
+    table = f"<table><thead><tr><th>k</th><th>v</th></tr></thead><tbody>{rows}</tbody></table>"
+    table = f'<figure class="table" id="t"><figcaption>c</figcaption>{table}</figure>'
+    main = figure(1, 300) + "<p>between</p>" + figure(2, 420) + figure(3, 700) + table
     (tmp_path / "r.html").write_text(PAGE.format(main), encoding="utf-8")
     paper = Paper(tmp_path / "r.html", tmp_path)
     assert [tag["id"] for tag in paper.main.select("[data-call=pair] > figure")] == ["f1", "f2"]

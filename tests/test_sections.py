@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 
+from lib import words
 from lib.files import ROOT
-from lib.report import appendix, findings, plots, sections, values, words
+from lib.report import appendix, findings, plots, sections, values
 from lib.report import page as report_page
 from lib.report.page import Report
 from lib.runs.parameters import RunParameters, SimCLRParameters

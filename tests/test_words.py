@@ -8,7 +8,8 @@ import yaml
 from bs4 import BeautifulSoup
 from jinja2 import meta
 
-from lib.report import export, words
+from lib import words
+from lib.report import export
 
 ENGLISH = words.load("en")
 FORMULA = re.compile(r"\$\$?[^$]+\$\$?")

@@ -27,7 +27,8 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("run", metavar="PROFILE/RUN", help="for example quick/mnist, improved/mnist-seed1")
     published = add("published", parents=[verbose], help="a report on the records that come with the kit, no training")
     published.add_argument("profile", nargs="?", default="quick", help="default: quick")
-    add("notebooks", help="open JupyterLab on your own copies of the notebooks, in my-notebooks/")
+    notebooks = add("notebooks", help="open JupyterLab on your own copies of the notebooks, in my-notebooks/")
+    notebooks.add_argument("--language", choices=("en", "zh"), help="default: the system's")
     add("test", help="run the tests; what follows goes to pytest", add_help=False)
     add("bench", help="measure the kit; what follows goes to bench.run", add_help=False)
     add("check", help="what this machine has: Python, torch, GPU, fonts, PDF, data, disk")
@@ -63,11 +64,12 @@ def _carry_out(asked: argparse.Namespace, rest: list[str]) -> int:
         case "notebooks":
             from lib.cli import lessons
 
-            for line in lessons.lay_out():
+            language = asked.language or lessons.of_system()
+            for line in lessons.lay_out(language):
                 print(line)
             # the whole kit is in reach, the first lesson in sight
-            first = f"/lab/tree/{lessons.FOLDER.name}/{lessons.LESSONS[0]}.ipynb"
-            return _module("jupyter", "lab", f"--ServerApp.root_dir={ROOT}", f"--LabApp.default_url={first}")
+            first = lessons.copy_of(lessons.LESSONS[0], language).relative_to(ROOT).as_posix()
+            return _module("jupyter", "lab", f"--ServerApp.root_dir={ROOT}", f"--LabApp.default_url=/lab/tree/{first}")
         case "test":
             return _module("pytest", *rest)
         case "bench":

@@ -14,7 +14,7 @@ from lib.report import style
 from lib.report.findings import clustering_name
 from lib.report.page import NONE, Report
 from lib.report.values import Value, digest, in_sweep
-from lib.report.words import given_name, literal
+from lib.words import given_name, literal
 
 
 def appendix(report: Report, records: Sequence[Value], folder: Path) -> None:

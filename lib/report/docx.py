@@ -94,6 +94,8 @@ def _dress(document: docx.document.Document, paper: Paper) -> None:
             _font(style, CODE if code else HEADS if style.name.startswith(("Heading", "Title")) else TEXT)
             style.font.italic = False if "Caption" in style.name else style.font.italic
             style.font.color.rgb = RGBColor(0, 0, 0)
+            if style.name == "Table Caption":
+                style.paragraph_format.keep_with_next = True
             if style.name in SIZES:
                 style.font.size = Pt(SIZES[style.name])
     document.styles["Normal"].font.size = Pt(10.5)
@@ -105,7 +107,10 @@ def _dress(document: docx.document.Document, paper: Paper) -> None:
     for table in document.tables:
         if not table._tbl.xpath(".//w:drawing"):
             _table(table)
-        elif len(table.columns) == 1:  # pandoc puts a figure into a table of its own, as wide as its own paper's line
+            continue
+        for row in table.rows:  # a figure keeps its caption
+            row._tr.get_or_add_trPr().append(OxmlElement("w:cantSplit"))
+        if len(table.columns) == 1:  # pandoc puts a figure into a table of its own, as wide as its own paper's line
             table.columns[0].width = LINE
     document.core_properties.title, document.core_properties.author = paper.title, paper.author
 

@@ -17,8 +17,8 @@ from lib.report.findings import seed_count
 from lib.report.page import NONE, Report
 from lib.report.sections import SETTINGS, Images, by_images, count_seeds, each
 from lib.report.values import Value, by_run, derive
-from lib.report.words import given_name
 from lib.runs import profiles
+from lib.words import given_name
 
 # Parameters that name or show a run and change nothing in it; nor does what it is computed in (docs/speed.md).
 NAMES = {"run", "seed", "profile", "runs", "recipe", "illustrated", "precision"}

@@ -7,14 +7,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lib.evaluation.protocols import WAYS
-from lib.report.style import DASHES, ENGLISH, PALETTE, as_drawn, band, figure, name_data
+from lib.report.style import DASHES, PALETTE, SPOKEN, as_drawn, band, figure, name_data
 from lib.report.values import deviation
-from lib.report.words import Words
+from lib.words import Words
 
 MARKERS = "os^DvPX"
 
 
-def label_efficiency(records: Sequence[dict[str, Any]], say: Words = ENGLISH) -> Figure:
+def label_efficiency(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Figure:
     """Test accuracy against the number of labels, a line for each way, a band over seeds."""
     found: dict[str, dict[int, list[float]]] = {}
     for record in records:
@@ -36,7 +36,7 @@ def label_efficiency(records: Sequence[dict[str, Any]], say: Words = ENGLISH) ->
     return name_data(drawn, records[0]["dataset"], say)
 
 
-def similarities(record: dict[str, Any], say: Words = ENGLISH) -> Figure:
+def similarities(record: dict[str, Any], say: Words = SPOKEN) -> Figure:
     """Cosine similarities of positive pairs and of pairs of different images, a panel for each network."""
     pairs = record["results"]["pairs"]
     drawn, (axes,) = figure(7.2, 3.2, 1, len(pairs), sharey=True)
@@ -53,7 +53,7 @@ def similarities(record: dict[str, Any], say: Words = ENGLISH) -> Figure:
     return name_data(drawn, record["dataset"], say)
 
 
-def growth(records: Sequence[dict[str, Any]], say: Words = ENGLISH) -> Figure:
+def growth(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Figure:
     """Alignment and uniformity of the features h after each epoch of pretraining, a band over seeds."""
     drawn, (axes,) = figure(7.2, 3.0, 1, 2)
     for i, (axis, key) in enumerate(zip(axes, ("alignment", "uniformity"), strict=True)):
@@ -65,7 +65,7 @@ def growth(records: Sequence[dict[str, Any]], say: Words = ENGLISH) -> Figure:
 
 
 def controls(groups: Sequence[tuple[str, Sequence[tuple[str, Sequence[float], bool]]]], dataset: dict[str, Any],
-             say: Words = ENGLISH) -> Figure:  # fmt: skip
+             say: Words = SPOKEN) -> Figure:  # fmt: skip
     """A panel for each choice, a point for each value: its name, accuracies of its seeds, whether it is the base."""
     rows_of_panels = -(-len(groups) // 3)
     drawn, axes = figure(7.6, 2.6 * rows_of_panels, rows_of_panels, min(3, len(groups)), sharey=True)

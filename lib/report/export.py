@@ -19,9 +19,9 @@ from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from traitlets.config import Config
 
+from lib import words
 from lib.files import ROOT, DiskFull, write_whole
-from lib.report import words
-from lib.report.words import NUMBER
+from lib.words import NUMBER
 
 NOTEBOOKS = ROOT / "notebooks"
 # What a link may lead to, and what the page may show: nothing that runs, nothing that is elsewhere.

@@ -11,7 +11,7 @@ from lib.report import plots
 from lib.report.page import NONE, Report
 from lib.report.sections import Images, count_seeds, each
 from lib.report.values import Value, derive
-from lib.report.words import given_name
+from lib.words import given_name
 
 
 def seed_count(report: Report, seeds: Sequence[Value]) -> str:

@@ -14,10 +14,11 @@ from IPython.display import HTML, Markdown, display
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
+from lib import words
 from lib.files import ROOT
-from lib.report import style, values, words
+from lib.report import style, values
 from lib.report.values import Value
-from lib.report.words import literal
+from lib.words import literal
 
 DIAGRAMS = ROOT / "figures" / "diagrams"
 NONE = "–"

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
-from lib.report.words import LANGUAGES
 from lib.runs.parameters import Name, Parameters
+from lib.words import LANGUAGES
 
 Text = Annotated[str, BeforeValidator(str)]  # a student number or a date may come as what YAML makes of it
 

@@ -1,6 +1,7 @@
 """Every figure of the kit: records (or tensors) in, a matplotlib Figure out.
 
-Each takes the words of a language, English if none are given; how they look is in ``lib.report.style``.
+Each takes the words of a language, by default those of the notebook that draws (``lib.words.use``); how they
+look is in ``lib.report.style``.
 """
 
 import math
@@ -11,9 +12,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from lib.report.style import DASHES, ENGLISH, HATCHES, PALETTE, as_drawn, band, classes, figure, name_data
-from lib.report.words import Words
+from lib.report.style import DASHES, HATCHES, PALETTE, SPOKEN, as_drawn, band, classes, figure, name_data
 from lib.runs.records import picture
+from lib.words import Words
 
 
 def image_grid(
@@ -22,7 +23,7 @@ def image_grid(
     titles: Sequence[str] = (),
     columns: int = 8,
     row_labels: Sequence[str] = (),
-    say: Words = ENGLISH,
+    say: Words = SPOKEN,
 ) -> Figure:
     """uint8 images (N, C, H, W) in rows of ``columns``, each with its title if there are titles."""
     columns = min(columns, len(images))
@@ -40,14 +41,14 @@ def image_grid(
     return name_data(drawn, dataset, say)
 
 
-def views(record: dict[str, Any], say: Words = ENGLISH) -> Figure:
+def views(record: dict[str, Any], say: Words = SPOKEN) -> Figure:
     """The images that ``pictures`` kept: originals in the first row, two views of each below."""
     images = picture(record, "views")
     labels = [say("plot.image"), *(say.plain("plot.view", number=i) for i in (1, 2))]
     return image_grid(images, record["dataset"], columns=len(images) // 3, row_labels=labels, say=say)
 
 
-def pretraining(records: Sequence[dict[str, Any]], say: Words = ENGLISH) -> Figure:
+def pretraining(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Figure:
     """NT-Xent loss of each epoch, a band over seeds, and the loss of features that know nothing.
 
     Where the history holds the kNN probe, its accuracy stands in a second panel.
@@ -75,7 +76,7 @@ def pretraining(records: Sequence[dict[str, Any]], say: Words = ENGLISH) -> Figu
     return name_data(drawn, records[0]["dataset"], say)
 
 
-def classifier(records: Sequence[dict[str, Any]], say: Words = ENGLISH) -> Figure:
+def classifier(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Figure:
     """Loss and accuracy on the labelled images for each epoch of the classification head."""
     drawn, (axes,) = figure(7.2, 3.1, 1, 2)
     for i, entry in enumerate(records[0]["results"]["classifiers"]):
@@ -95,7 +96,7 @@ def classifier(records: Sequence[dict[str, Any]], say: Words = ENGLISH) -> Figur
     return name_data(drawn, records[0]["dataset"], say)
 
 
-def confusion(matrix: Sequence[Sequence[int]], dataset: dict[str, Any], say: Words = ENGLISH) -> Figure:
+def confusion(matrix: Sequence[Sequence[int]], dataset: dict[str, Any], say: Words = SPOKEN) -> Figure:
     """Confusion matrix, counts of test images; shaded by the share of the true class."""
     import seaborn as sns  # where it is used: it takes longer to import than all the rest
 
@@ -109,7 +110,7 @@ def confusion(matrix: Sequence[Sequence[int]], dataset: dict[str, Any], say: Wor
     return name_data(drawn, dataset, say)
 
 
-def class_accuracy(records: Sequence[dict[str, Any]], say: Words = ENGLISH) -> Figure:
+def class_accuracy(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Figure:
     """Accuracy of each class, a bar for each number of labels; thin lines are deviations over seeds."""
     names = classes(records[0]["dataset"], say)
     entries = records[0]["results"]["classifiers"]
@@ -130,14 +131,14 @@ def class_accuracy(records: Sequence[dict[str, Any]], say: Words = ENGLISH) -> F
     return name_data(drawn, records[0]["dataset"], say)
 
 
-def neighbours(record: dict[str, Any], say: Words = ENGLISH) -> Figure:
+def neighbours(record: dict[str, Any], say: Words = SPOKEN) -> Figure:
     """A few test images (first column) and the training images nearest to each in feature space."""
     names, rows = classes(record["dataset"], say), record["results"]["neighbours"]
     titles = [names[label] for row in rows for label in (row["label"], *row["neighbours"])]
     return image_grid(picture(record, "neighbours"), record["dataset"], titles, 1 + len(rows[0]["neighbours"]), say=say)
 
 
-def mistakes(record: dict[str, Any], say: Words = ENGLISH) -> Figure:
+def mistakes(record: dict[str, Any], say: Words = SPOKEN) -> Figure:
     """The most confident wrong predictions of the first classifier, as pictures."""
     names = classes(record["dataset"], say)
     titles = [
@@ -155,7 +156,7 @@ def _dots(axis: Any, points: Sequence[Sequence[float]], labels: Sequence[int], n
         axis.scatter([], [], s=5, label=name, **look)  # the legend's, which stays sharp
 
 
-def maps(record: dict[str, Any], say: Words = ENGLISH) -> Figure:
+def maps(record: dict[str, Any], say: Words = SPOKEN) -> Figure:
     """Test images as dots in two dimensions, a panel for each kind of input.
 
     The axes are principal components unless ``map_method`` names a method whose axes mean nothing.
@@ -172,7 +173,7 @@ def maps(record: dict[str, Any], say: Words = ENGLISH) -> Figure:
     return name_data(drawn, record["dataset"], say)
 
 
-def comparison(record: dict[str, Any], say: Words = ENGLISH) -> Figure:
+def comparison(record: dict[str, Any], say: Words = SPOKEN) -> Figure:
     """Accuracy of each clustering by both assignments, with SimCLR + classifier as a line."""
     drawn, ((axis,),) = figure(7.2, 3.6)
     rows = record["results"]["clusterings"]
@@ -207,7 +208,7 @@ def clustering_name(row: dict[str, Any], say: Words) -> str:
     return f"{as_drawn(say.or_as_is('method', row['method']))}, {as_drawn(given)}"
 
 
-def clustering_time(record: dict[str, Any], say: Words = ENGLISH) -> Figure:
+def clustering_time(record: dict[str, Any], say: Words = SPOKEN) -> Figure:
     """Fit time against accuracy, with SimCLR's whole training beside the clusterings."""
     drawn, ((axis,),) = figure(6.2, 3.4)
     rows, reference = record["results"]["clusterings"], record["results"]["simclr"]

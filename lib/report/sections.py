@@ -12,7 +12,7 @@ from markupsafe import Markup
 from lib.report import plots, style
 from lib.report.page import Report
 from lib.report.values import Value, by_run, derive, in_sweep
-from lib.report.words import given_name
+from lib.words import given_name
 
 # Settings of a run in the report's order, a row each, with a word in ``settings`` of the text files; those
 # of the second line are the classifier's alone.

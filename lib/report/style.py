@@ -16,8 +16,8 @@ import numpy as np
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 
-from lib.report import words
-from lib.report.words import Words
+from lib import words
+from lib.words import Words
 
 ENGLISH = words.load("en")
 STYLE = matplotlib.rc_params_from_file(Path(__file__).with_name("kit.mplstyle"), use_default_template=False)
@@ -51,6 +51,23 @@ def drawable(say: Words) -> Words:
     font = chinese_font(look=say.chinese)
     _draw_with(font)
     return ENGLISH if say.chinese and not font else say
+
+
+class _Spoken:
+    """The words of the language in use when a figure is drawn, as far as this machine has a font for it."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(drawable(words.current()), name)
+
+    def __call__(self, key: str, /, **values: Any) -> str:
+        return drawable(words.current())(key, **values)
+
+    def __contains__(self, key: str) -> bool:
+        return key in words.current()
+
+
+#: What a figure says if it is given no words.
+SPOKEN: Any = _Spoken()
 
 
 def _draw_with(font: str | None) -> None:

@@ -63,7 +63,7 @@ class Run:
     @property
     def resolved(self) -> dict[str, Any]:
         """Every parameter of the run, those of its recipe among them."""
-        return resolve(self.notebook, cell(self.notebook) | self.parameters)
+        return resolve(self.notebook, as_it_stands(self.notebook) | self.parameters)
 
     def command(self, **more: Any) -> str:
         """The line for a shell that makes this run again, with other parameters where ``more`` has them.
@@ -97,9 +97,14 @@ def cell(notebook: str) -> dict[str, Any]:
     return {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(source).body}
 
 
+def as_it_stands(notebook: str) -> dict[str, Any]:
+    """What its cell asks of a run: not the language, which changes no result."""
+    return {name: value for name, value in cell(notebook).items() if name != "language"}
+
+
 def defaults(notebook: str) -> dict[str, Any]:
     """Every parameter of a notebook that is run as it stands."""
-    return resolve(notebook, cell(notebook))
+    return resolve(notebook, as_it_stands(notebook))
 
 
 def _read(profile: str) -> dict[str, Any]:

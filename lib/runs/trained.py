@@ -15,6 +15,7 @@ from lib.files import file_digest
 from lib.models import Classifier, SimCLR, whiten
 from lib.runs import checks, records
 from lib.runs.parameters import EvidenceParameters
+from lib.runs.spoken import tell, tell_data
 from lib.training.checkpoint import Damaged, load_whole
 from lib.training.classifier import compute_features
 
@@ -71,7 +72,8 @@ def reopen(run: records.Run) -> Reopened:
         images = load_images(record["parameters"]["dataset"])
     run.dataset = images.describe()
     check_same_data(record["dataset"], run.dataset)
-    print(f"{run.asked.simclr_run}, on {images.name}: {images.source.description}")
+    tell("lesson.simclr_run", run=run.asked.simclr_run)
+    tell_data(run.dataset)
     if isinstance(run.asked, EvidenceParameters):
         checks.check_evidence(run.asked, images, record["parameters"], model)
     else:
