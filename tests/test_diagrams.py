@@ -8,9 +8,9 @@ import pytest
 import yaml
 from playwright.sync_api import sync_playwright
 
+from figures.browser import find_browser
 from lib.files import ROOT
 from lib.loss import nt_xent_loss
-from lib.report import pdf
 from lib.runs.records import load
 
 sys.path.insert(0, str(ROOT / "figures"))
@@ -118,10 +118,10 @@ MISPLACED = """() => {
 
 @pytest.fixture(scope="module")
 def tab():
-    if not pdf.find_browser():
+    if not find_browser():
         pytest.skip("no browser")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=pdf.find_browser(), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
         yield browser.new_page()
         browser.close()
 

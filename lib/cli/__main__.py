@@ -34,8 +34,10 @@ def parser() -> argparse.ArgumentParser:
     add("lessons", help="make the notebooks from their sources, notebooks/lessons/", add_help=False)
     add("test", help="run the tests; what follows goes to pytest", add_help=False)
     add("bench", help="measure the kit; what follows goes to bench.run", add_help=False)
-    add("check", help="what this machine has: Python, torch, GPU, fonts, browser, data, disk")
+    add("check", help="what this machine has: Python, torch, GPU, fonts, PDF, data, disk")
     assignment.add_to(add)
+    for made in (report, published):
+        made.add_argument("--docx", action="store_true", help="the report as a Word file too")
     clean = add("clean", help="remove every run and report")
     clean.add_argument("--yes", action="store_true", help="without asking")
     return lab
@@ -70,7 +72,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _carry_out(asked: argparse.Namespace, rest: list[str]) -> int:
     match asked.command:
         case "report" | "published" | "run":
-            return _make(asked)
+            return _make(asked) or _word(asked)
         case "notebooks":
             from lib.cli import lessons
 
@@ -116,6 +118,14 @@ def _make(asked: argparse.Namespace) -> int:
         )
     make.see_to_words(wanted)
     return make.report(plan.make(asked.profile, asked.only, True if asked.all else None), asked.only, asked.verbose)
+
+
+def _word(asked: argparse.Namespace) -> int:
+    from lib.cli import make, plan
+
+    if not getattr(asked, "docx", False):
+        return 0
+    return make.word(Path(plan.make(asked.profile, published=asked.command == "published").folder))
 
 
 def _module(name: str, *words: str) -> int:
