@@ -84,7 +84,7 @@ rule notebook_report:
         notebook="notebooks/report.ipynb",
         cover="notebooks/cover.yaml",
         code=REPORT,
-        texts=glob("notebooks/text/*.yaml") + glob("figures/diagrams/*.svg") + ["notebooks/claims.yaml", "bench/results/original_cifar10.json"],
+        texts=glob("notebooks/text/*.yaml") + ["notebooks/claims.yaml", "bench/results/original_cifar10.json"],
     output:
         f"{FOLDER}/report.ipynb",
     params:
