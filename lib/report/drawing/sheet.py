@@ -1,30 +1,30 @@
-"""The diagrams' drawing sheet: boxes, arrows, tensors and small pictures, as one stand-alone SVG.
+"""The diagrams' drawing sheet: boxes, arrows, tensors and pictures, from top to bottom, as one stand-alone SVG.
 
 Sizes are in units of the viewBox, which is as wide as a phone is in CSS pixels, so that 13 units of
-text stay legible there. What a colour means stands in diagrams/style.css; each meaning also has a
+text stay legible there. What a colour means stands in style.css; each meaning also has a
 pattern, an outline or an icon of its own, for print in grey.
 """
 
+import base64
+import io
 import math
-import re
 from pathlib import Path
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
+import numpy as np
+
+from lib.report.measure import MARKUP, wrapped
+from lib.report.style import Drawn
+
 WIDTH = 440
-STYLE = (Path(__file__).parent / "diagrams" / "style.css").read_text(encoding="utf-8")
+STYLE = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
 PATTERNS = """<defs>
 <pattern id="hatch" width="9" height="9" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><path class="hatch" d="M0 0V9"/></pattern>
 <pattern id="dots" width="4" height="4" patternUnits="userSpaceOnUse"><circle class="dots" cx="2" cy="2" r="1.3"/></pattern>
 </defs>"""  # noqa: E501
 #: Kinds with a pattern, and how wide from the left (0: all over).
 FILLED = {"frozen": ("hatch", 0), "labelled": ("dots", 11)}
-MARKUP = re.compile(r"\*\*(?P<b>.+?)\*\*|\*(?P<i>.+?)\*|_\[(?P<sub>.+?)\]|(?P<plain>[^*_]+|.)")
-#: Small pictures in a square of side 40 around (0, 0).
-PICTURES = {
-    "digit": "M-9 -12H9L-2 13M-5 1H8",
-    "boat": "M-15 6H15L9 14H-10ZM-1 6V-14L-12 2H-1M3 -9L12 2H3Z",
-}
 
 
 def number(value: float) -> str:
@@ -55,10 +55,13 @@ class Box(NamedTuple):
 
 
 class Sheet:
-    """A sheet to draw on, from top to bottom; ``svg()`` is the finished file."""
+    """A sheet to draw on, as high as what is drawn; ``svg()`` is the finished file.
 
-    def __init__(self, name: str, texts: dict[str, str], height: float):
-        self.name, self.texts, self.height = name, texts, height
+    ``name`` begins the ids in it; ``texts`` are its words, ``title``, ``description`` and ``language`` among them.
+    """
+
+    def __init__(self, name: str, texts: dict[str, str]):
+        self.name, self.texts, self.height = name, texts, 0.0
         self.parts: list[str] = []
 
     def svg(self) -> str:
@@ -81,9 +84,21 @@ class Sheet:
             ]
         )
 
-    def box(self, x, y, w, h, lines="", kind="plain", size=14, top=None, indent=0, anchor="middle") -> Box:
-        """A box of a kind (a class of style.css) around its lines, which begin at ``top`` or are centred."""
+    def drawn(self) -> Drawn:
+        """The file with its size and, for those who do not see it, its description."""
+        return Drawn(self.svg(), WIDTH, round(self.height), self.texts["description"])
+
+    def box(self, x, y, w, h=None, lines="", kind="plain", size=14, top=None, indent=0, anchor="middle") -> Box:
+        """A box of a kind (a class of style.css) around its lines, which begin at ``top`` or are centred.
+
+        Lines too wide for it are broken; ``h`` None is as high as they need.
+        """
+        room = w - (2 if w < 60 else 10) - (2 if anchor == "middle" else 1) * abs(indent)
+        lines = wrapped(lines, room, size) if lines else ""
+        if h is None:
+            h = 14 + 1.3 * size * (lines.count("\n") + 1)
         box = Box(x, y, w, h)
+        self.height = max(self.height, box.bottom + 8)
         place = f'x="{number(x)}" y="{number(y)}" width="{number(w)}" height="{number(h)}"'
         corner = "" if "cell" in kind else ' rx="3"'
         self.parts.append(f'<g class="box {kind}"><rect class="shape"{corner} {place}/>')
@@ -98,8 +113,19 @@ class Sheet:
         self.parts.append("</g>")
         return box
 
-    def text(self, x, y, lines, anchor="middle", size=14, kind="") -> None:
-        """Lines of text, the first one's middle at height ``y``. **bold**, *italic*, x_[subscript]."""
+    def around(self, since: int, x, y, w, h, kind) -> Box:
+        """A box of a kind behind everything that was drawn since there were ``since`` parts."""
+        drawn, self.parts = self.parts[since:], self.parts[:since]
+        box = self.box(x, y, w, h, kind=kind)
+        self.parts += drawn
+        return box
+
+    def text(self, x, y, lines, anchor="middle", size=14, kind="", room=0.0) -> float:
+        """Lines of text, the first one's middle at height ``y``; returns the lower edge of the last.
+
+        **bold**, *italic*, x_[subscript]. Lines wider than ``room``, if it is given, are broken.
+        """
+        lines = wrapped(lines, room, size) if room else lines
         for row, line in enumerate(lines.rstrip("\n").split("\n")):
             spans, raised = [], 0
             for match in MARKUP.finditer(line):
@@ -117,6 +143,9 @@ class Sheet:
             self.parts.append(
                 f'<text x="{number(x)}" y="{baseline}" text-anchor="{anchor}"{look}>{"".join(spans)}</text>'
             )
+        bottom = y + 1.3 * size * lines.rstrip("\n").count("\n") + 0.65 * size
+        self.height = max(self.height, bottom + 8)
+        return bottom
 
     def arrow(self, *points: tuple[float, float], kind="flow", head=True) -> None:
         """A line through the points; the head is drawn, not a marker, which not every program shows."""
@@ -135,14 +164,17 @@ class Sheet:
             path = "L".join(f"{number(x)} {number(y)}" for x, y in corners)
             self.parts.append(f'<path class="head" d="M{path}Z"/>')
 
-    def volume(self, cx, cy, shape: tuple[int, ...], kind="unlabelled") -> None:
-        """A tensor of an image's layer: (C, H, W) a block, (D,) a bar; larger is larger, not to scale."""
+    def volume(self, cx, cy, shape: tuple[int, ...], whole: int, kind="unlabelled") -> None:
+        """What comes out of a layer: (C, H, W) a block, (D,) a bar; larger is larger, not to scale.
+
+        ``whole`` is the height of the images, whose block is 29 units high.
+        """
         if len(shape) == 1:
-            length = 5 * math.log2(shape[0])
+            length = min(5 * math.log2(shape[0]), 70)
             self.parts.append(f'<g class="{kind}"><rect class="shape" x="{number(cx - length / 2)}" ')
             self.parts[-1] += f'y="{number(cy - 4)}" width="{number(length)}" height="8"/></g>'
             return
-        side, depth = 5 + 0.75 * shape[1], 2 + 1.6 * math.log2(shape[0])
+        side, depth = 5 + 24 * min(1, shape[1] / whole), 2 + 1.6 * math.log2(shape[0])
         x, y, d = cx - (side + depth) / 2, cy - (side - depth / 2) / 2, depth
         front = f"M{number(x)} {number(y)}h{number(side)}v{number(side)}h{number(-side)}Z"
         top = f"M{number(x)} {number(y)}l{number(d)} {number(-d / 2)}h{number(side)}l{number(-d)} {number(d / 2)}Z"
@@ -151,14 +183,18 @@ class Sheet:
         faces = "".join(f'<path class="shape" d="{face}"/>' for face in (front, top, edge))
         self.parts.append(f'<g class="{kind}">{faces}</g>')
 
-    def picture(self, cx, cy, name, side=40, scale=1.0, turn=0, mirror=False) -> None:
-        """A small framed picture, as it is or as a view of it: turned, mirrored, larger or smaller."""
-        self.parts.append(f'<g class="plain"><rect class="shape" x="{number(cx - side / 2)}" ')
-        self.parts[-1] += f'y="{number(cy - side / 2)}" width="{side}" height="{side}"/></g>'
-        scale *= side / 40
-        flip = f"{-scale if mirror else scale:g} {scale:g}"
-        transform = f"translate({number(cx)} {number(cy)}) rotate({turn}) scale({flip})"
-        self.parts.append(f'<path class="icon" transform="{transform}" d="{PICTURES[name]}"/>')
+    def picture(self, x, y, pixels: np.ndarray, side=48) -> Box:
+        """A uint8 image (C, H, W) as it is, framed; every pixel stays a square."""
+        from PIL import Image
+
+        png = io.BytesIO()
+        Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)).save(png, "PNG", optimize=True)
+        content = base64.b64encode(png.getvalue()).decode()
+        place = f'x="{number(x)}" y="{number(y)}" width="{side}" height="{side}"'
+        self.parts.append(f'<image {place} href="data:image/png;base64,{content}" style="image-rendering:pixelated"/>')
+        self.parts.append(f'<g class="frame"><rect class="shape" {place}/></g>')
+        self.height = max(self.height, y + side + 8)
+        return Box(x, y, side, side)
 
     def snowflake(self, cx, cy) -> None:
         """Frozen."""
