@@ -1,7 +1,7 @@
 """Every figure of the kit: records (or tensors) in, a matplotlib Figure out; the evidence's are in ``evidence_plots``.
 
-Each takes the words of a language, by default those of the notebook that draws (``lib.words.use``), and says in ``alt`` what it shows to those who do not
-see it; how they look is in ``lib.report.style``.
+Each takes the words of a language, by default those of the notebook that draws (``lib.words.use``), and says in
+``alt`` what it shows to those who do not see it; how they look is in ``lib.report.style``.
 """
 
 from lib.report.plots.clustering import clustering_name, clustering_time, comparison, maps
