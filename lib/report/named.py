@@ -33,7 +33,7 @@ def views_named(name: str, say: Words, left_out: Sequence[str] = ()) -> str:
 def _written(given: dict[str, Any]) -> dict[str, str]:
     """An operation's fields as they are said: shares in percent, the hue's turns in degrees, a range by its ends."""
     factors = {"degrees": 1, "shear": 1, "hue": 360}
-    written = {
+    written = {"always": "100"} | {
         name: f"{value * factors.get(name, 100):.0f}" for name, value in given.items() if isinstance(value, int | float)
     }
     if "scale" in given:
