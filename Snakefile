@@ -82,6 +82,7 @@ rule notebook_report:
         PLAN.inputs,
         notebook="notebooks/report.ipynb",
         cover="notebooks/cover.yaml",
+        words=lambda w: [PLAN.words] if PLAN.words else [],  # the path may hold braces
         code=REPORT,
         texts=glob("notebooks/text/*.yaml") + glob("figures/diagrams/*.svg") + ["notebooks/claims.yaml", "bench/results/original_cifar10.json"],
     output:
@@ -90,14 +91,15 @@ rule notebook_report:
         profile=PLAN.profile,
         published=PLAN.published,
     run:
+        words = Path(PLAN.words).absolute().as_posix() if PLAN.words else ""
         records = HERE / "figures/records" if params.published else Path(output[0]).absolute().parents[1]
-        jobs.report_notebook(input.notebook, input.cover, Path(output[0]), {"profile": params.profile, "runs": str(records)})
+        jobs.report_notebook(input.notebook, input.cover, Path(output[0]), {"profile": params.profile, "runs": str(records), "words": words})
 
 
 rule html:
     input:
         f"{FOLDER}/report.ipynb",
-        glob("notebooks/template/*"),
+        glob("notebooks/template/*") + glob("notebooks/text/references.*"),
         "lib/report/export.py",
     output:
         f"{FOLDER}/report.html",

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.cli import display, plan, state, step
+from lib.cli import plan, state, step
 from lib.files import ROOT, TRAINED_BY, sources
 
 TINY = """
@@ -446,10 +446,6 @@ def test_the_requirements_bounds_are_kept_of_an_active_environment(tmp_path, mon
     assert all(lab.installed(line) for line in lab.required())
     assert not lab.installed("torch>=2.7,<2.8")
     assert not lab.installed("a-package-that-is-not-there>=1")
-
-
-def test_a_time_is_told_as_one_would():
-    assert [display.duration(s) for s in (35.2, 720, 7500)] == ["35 s", "12 min", "2 h 5 min"]
 
 
 def test_an_error_of_the_kit_is_a_paragraph_and_one_of_python_has_its_name():

@@ -18,7 +18,7 @@ from lib.runs.records import load
 PUBLISHED = ROOT / "figures/records"
 CHAPTERS = {
     "en": ["Background and motivation", "Current methods", "Experiment", "Results", "Conclusions"],
-    "zh": ["问题背景和动机", "当前解决问题的方法", "实验过程", "实验结果", "结论"],
+    "zh": ["问题背景与动机", "现有方法", "实验过程", "实验结果", "结论"],
 }
 needs_browser = pytest.mark.skipif(not find_browser(), reason="no Chromium, Chrome or Edge on this machine")
 needs_font = pytest.mark.skipif(not style.chinese_font(look=True), reason="no font with Chinese characters here")
@@ -136,7 +136,7 @@ def test_the_evidence_in_a_browser(reports):
     """Wide tables, commands under them and a page of claims more: as sound as the rest."""
     made = reports("en", "evidence")
     page = parsed(made)
-    assert [h.get_text().split(maxsplit=1)[1] for h in page.main.find_all("h2")][4] == "Evidence"
+    assert [h.get_text().split(maxsplit=1)[1] for h in page.main.find_all("h2")][4] == "Controls and ablations"
     assert len(page.select("#table-claims tbody tr")) > 15
     assert len(page.select("[id^=table-evidence] code.command")) > 40
     opened(made, 400)

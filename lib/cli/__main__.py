@@ -22,13 +22,16 @@ def parser() -> argparse.ArgumentParser:
     report = add("report", parents=[verbose], help="make the runs of a profile that are out of date, and their report")
     report.add_argument("profile", nargs="?", default="quick", help="default: quick")
     report.add_argument("--only", metavar="NAME", default="", help="only runs whose name begins so")
+    report.add_argument("--words", metavar="FILE", help="your own words; default: my-report/observations.<language>.md")
     report.add_argument("--all", action="store_true", help="with the runs that need a GPU, though there is none")
     run = add("run", parents=[verbose], help="make one run of a profile if it is out of date")
     run.add_argument("run", metavar="PROFILE/RUN", help="for example quick/mnist, improved/mnist-seed1")
     published = add("published", parents=[verbose], help="a report on the records that come with the kit, no training")
     published.add_argument("profile", nargs="?", default="quick", help="default: quick")
+    published.add_argument("--words", metavar="FILE", help="a file of your own words, to be in it")
     notebooks = add("notebooks", help="open JupyterLab on your own copies of the notebooks, in my-notebooks/")
     notebooks.add_argument("--language", choices=("en", "zh"), help="default: the system's")
+    add("lessons", help="make the notebooks from their sources, notebooks/lessons/", add_help=False)
     add("test", help="run the tests; what follows goes to pytest", add_help=False)
     add("bench", help="measure the kit; what follows goes to bench.run", add_help=False)
     add("check", help="what this machine has: Python, torch, GPU, fonts, PDF, data, disk")
@@ -44,8 +47,10 @@ def main(words: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # a terminal of another character set shows ? for what it lacks
     asked, rest = parser().parse_known_args(words)
-    if rest and asked.command not in ("test", "bench"):
+    if rest and asked.command not in ("test", "bench", "lessons"):
         parser().error(f"unrecognized arguments: {' '.join(rest)}")
+    if getattr(asked, "words", None):
+        os.environ["LAB_WORDS"] = Path(asked.words).absolute().as_posix()
     os.chdir(ROOT)
     try:
         return _carry_out(asked, rest)
@@ -70,6 +75,8 @@ def _carry_out(asked: argparse.Namespace, rest: list[str]) -> int:
             # the whole kit is in reach, the first lesson in sight
             first = lessons.copy_of(lessons.LESSONS[0], language).relative_to(ROOT).as_posix()
             return _module("jupyter", "lab", f"--ServerApp.root_dir={ROOT}", f"--LabApp.default_url=/lab/tree/{first}")
+        case "lessons":
+            return _module("lib.cli.generate", *rest)
         case "test":
             return _module("pytest", *rest)
         case "bench":
@@ -88,7 +95,9 @@ def _make(asked: argparse.Namespace) -> int:
     from lib.cli import make, plan
 
     if asked.command == "published":
-        return make.report(plan.make(asked.profile, published=True), verbose=asked.verbose)
+        wanted = plan.make(asked.profile, published=True)
+        make.see_to_words(wanted)
+        return make.report(wanted, verbose=asked.verbose)
     if asked.command == "run":
         profile, _, name = asked.run.partition("/")
         return make.runs(plan.one(profile, name), asked.verbose)
@@ -98,7 +107,8 @@ def _make(asked: argparse.Namespace) -> int:
             f"Left out, for there is no GPU here: {', '.join(wanted.left_out)}. What they would take stands in "
             f"docs/cifar10.md; to run them all the same: python lab.py report {asked.profile} --all"
         )
-    return make.report(wanted, asked.only, asked.verbose)
+    make.see_to_words(wanted)
+    return make.report(plan.make(asked.profile, asked.only, True if asked.all else None), asked.only, asked.verbose)
 
 
 def _word(asked: argparse.Namespace) -> int:

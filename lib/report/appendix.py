@@ -14,6 +14,7 @@ from lib.report import style
 from lib.report.findings import clustering_name
 from lib.report.page import NONE, Report
 from lib.report.values import Value, digest, in_sweep
+from lib.runs import profiles
 from lib.words import given_name, literal
 
 
@@ -23,7 +24,8 @@ def appendix(report: Report, records: Sequence[Value], folder: Path) -> None:
     report.section("environment", 3, "appendix-environment", screen=True)
     _environments(report, records)
     profile, run = records[0]["profile"].content, records[0]["parameters"]["run"].content
-    report.text("environment.commands", profile=_typed(profile), run=_typed(run))
+    commands = "environment.commands" if profiles.exists(profile) else "environment.by_hand"
+    report.text(commands, profile=_typed(profile), run=_typed(run))
     report.section("times", 3, "appendix-times", screen=True)
     say = report.words
     report.table(

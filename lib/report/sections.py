@@ -81,9 +81,11 @@ def count_seeds(report: Report, records: Sequence[Value]) -> Markup:
 def data_note(report: Report, dataset: Value, key: str = "cover.data") -> str:
     """Which images these are, and from where, with a warning where they are not the original ones."""
     source = report.words.or_as_is("data_source", dataset["source"].content)
+    title, literature = given_name(style.title(dataset.content)), f"data.from.{dataset['name'].content}"
+    cited = Markup("{} {}").format(title, report.words(literature)) if literature in report.words else title
     note = report.words(
         key,
-        name=given_name(style.title(dataset.content)),
+        name=cited if key == "data.note" else title,
         train=report.count(dataset["train"]),
         test=report.count(dataset["test"]),
         source=source,
@@ -94,13 +96,16 @@ def data_note(report: Report, dataset: Value, key: str = "cover.data") -> str:
 
 def cover(report: Report, images: Sequence[Images], records: Sequence[Value], fields: dict[str, str]) -> None:
     """The first page; ``fields`` are the student's."""
-    datasets: dict[str, Value] = {}
+    datasets: dict[tuple[str, str], Value] = {}
     for record in [*(group.first for group in images), *records]:
-        datasets.setdefault(record["dataset"]["name"].content, record["dataset"])
+        datasets.setdefault(tuple(record["dataset"].content[key] for key in ("name", "description")), record["dataset"])
+    titles = [given_name(style.title(data.content)) for data in datasets.values()]
     fields = fields | {"course": fields["course"] or report.words("cover.default_course"),
                        "date": report.words.date(fields["date"])}  # fmt: skip
     report.cover(
-        report.words("cover.heading", names=report.words.list([group.title for group in images])),
+        report.words(
+            "cover.heading", names=report.words.list([group.title for group in images] or list(dict.fromkeys(titles)))
+        ),
         report.words("cover.subtitle", profile=given_name(records[0]["profile"].content)),
         fields,
         [
@@ -108,6 +113,15 @@ def cover(report: Report, images: Sequence[Images], records: Sequence[Value], fi
             for data in datasets.values()
         ],
     )
+
+
+def methods(report: Report) -> None:
+    """Three contrastive methods side by side."""
+    say = report.words
+    columns = {column: say(f"methods.{column}") for column in ("method", "idea", "strength", "weakness")}
+    keys = {"name" if column == "method" else column: head for column, head in columns.items()}
+    rows = [{head: say(f"methods.{name}.{key}") for key, head in keys.items()} for name in ("simclr", "moco", "byol")]
+    report.table(rows, "methods")
 
 
 def chunks(report: Report, numbers: Value) -> str:
