@@ -70,7 +70,7 @@ def notebook(language: str) -> nbformat.NotebookNode:
         named = {"grade_id": key, "schema_version": 3, "task": False, "cell_type": new.cell_type}
         new.metadata["nbgrader"] = KINDS[kind] | named | points
         made.append(new)
-    return nbformat.v4.new_notebook(cells=made, metadata=KERNEL | {"language": language})
+    return nbformat.v4.new_notebook(cells=made, metadata=KERNEL | {"lab": {"language": language}})
 
 
 def main() -> int:

@@ -41,7 +41,7 @@ def cosine(tutor: Tutor, function) -> None:
     got = tutor.tensor("cosine", got, (4, 3), {(3, 4): "cosine.transposed", (4,): "cosine.pairwise"})
     if not (torch.equal(a, kept[0]) and torch.equal(b, kept[1])):
         raise tutor.failure("cosine", "cosine.in_place")
-    error = tutor.equal("cosine", got, want, {key: lambda w=w: w(*kept) for key, w in MISTAKES.items()})
+    error = tutor.equal("cosine", got, want, {key: wrong(*kept) for key, wrong in MISTAKES.items()})
     square = rows(4, 5, 3)  # as many rows as a: only here do row by row products have a shape that fits
     tutor.tensor("cosine", tutor.call("cosine", function, a, square), (4, 4), {(4,): "cosine.pairwise"})
     zero = tutor.call("cosine", function, torch.cat([a[:1], torch.zeros(1, 5)]), b)

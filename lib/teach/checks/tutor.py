@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from torch import Tensor
 
@@ -56,14 +55,17 @@ class Tutor:
             found = found[part]
         return found.format(**values)
 
+    def _of(self, step: str) -> str:
+        return self.say(f"steps.{step}") + (": " if self.language == "en" else "：")
+
     def right(self, step: str, key: str = "", **values: Any) -> None:
         """Say that a step is right."""
-        print(f"✓ {self.say(f'steps.{step}')} {self.say(key, **values) if key else self.say('right')}")
+        print(f"✓ {self._of(step)}{self.say(key or 'right', **values)}")
 
     def failure(self, step: str, cause: str, expected: str = "", yours: str = "", **values: Any) -> CheckFailed:
         """The error to raise: what was expected, what came, the likely cause (a key)."""
         told = {"expected": expected, "yours": yours, "cause": self.say(cause, **values)}
-        lines = [f"✗ {self.say(f'steps.{step}')} {self.say('wrong')}"]
+        lines = [f"✗ {self._of(step)}{self.say('wrong')}"]
         for label, text in told.items():
             if text:
                 head = f"  {self.say(f'labels.{label}')}"
@@ -98,14 +100,14 @@ class Tutor:
             raise self.failure(step, "common.not_finite", self.say("common.finite"), shown(got))
         return got
 
-    def equal(self, step: str, got: Tensor, want: Tensor, known: Mapping[str, Callable[[], Tensor]]) -> float:
+    def equal(self, step: str, got: Tensor, want: Tensor, known: Mapping[str, Tensor]) -> float:
         """The relative error of a result that is right; else the mistake, by its number, that gives this result."""
         error = relative_error(got, want)
         if error <= TOLERANCE:
             return error
         expected = shown(want)
         for key, wrong in known.items():
-            if relative_error(got, wrong()) <= TOLERANCE:
+            if relative_error(got, wrong) <= TOLERANCE:
                 raise self.failure(step, key, expected, shown(got))
         raise self.failure(step, "common.unknown", expected, shown(got), error=f"{error:.1e}")
 
