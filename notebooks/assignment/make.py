@@ -1,7 +1,8 @@
 """The master notebooks from one source of code and one text a language: ``python notebooks/assignment/make.py``.
 
 ``source/cells.py`` has the cells in order, in jupytext's percent format; ``source/en.md`` and ``source/zh.md`` have
-what is said in each. A cell's title is its key. ``[[key]]`` in code stands for a text too: a docstring, a message.
+what is said in each. A cell's title is its key. ``[[key]]`` in code stands for a text too, a docstring or a message,
+and ``LANGUAGE`` for the language's name.
 ``kind`` says what nbgrader makes of a cell: ``solution`` is written by the student, ``tests`` is run for points,
 ``answer`` is a question to answer in words, graded by hand; without a kind a cell is only locked.
 """
@@ -49,6 +50,7 @@ def _filled(code: str, say: dict[str, str]) -> str:
     lines = []
     for line in code.splitlines():
         indent = re.match(r" *", line)[0]
+        line = line.replace("LANGUAGE", say["language"])
         lines.append(re.sub(r"\[\[([\w-]+)\]\]", lambda m, i=indent: say[m[1]].replace("\n", f"\n{i}"), line))
     return "\n".join(line.rstrip() for line in lines)
 

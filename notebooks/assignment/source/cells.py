@@ -15,14 +15,15 @@ import torch.nn.functional as F
 
 from lib.evaluation.efficiency import linear_accuracy
 from lib.teach import own, pictures, variants
-from lib.teach.checks import [[language]] as check
+from lib.teach.checks import LANGUAGE as check
 
 # %% [markdown] cosine-why
 
 # %% cosine-picture
-pictures.cosine("[[language]]")
+pictures.cosine("LANGUAGE")
 
 # %% [markdown] cosine-task
+
 
 # %% cosine kind="solution"
 def cosine_similarity(a, b):
@@ -30,6 +31,7 @@ def cosine_similarity(a, b):
     ### BEGIN SOLUTION
     return F.normalize(a, dim=1) @ F.normalize(b, dim=1).T
     ### END SOLUTION
+
 
 # %% cosine-check kind="tests" points=6
 check.cosine(cosine_similarity)
@@ -46,9 +48,10 @@ assert torch.allclose(cosine_similarity(_a, _b), _want), "[[hidden]]"
 # %% [markdown] pair-why
 
 # %% pair-picture
-pictures.row("[[language]]")
+pictures.row("LANGUAGE")
 
 # %% [markdown] pair-task
+
 
 # %% pair kind="solution"
 def pair_loss(z, i, j, tau):
@@ -58,6 +61,7 @@ def pair_loss(z, i, j, tau):
     others = torch.arange(len(z)) != i
     return -torch.log(similarities[j].exp() / similarities[others].exp().sum())
     ### END SOLUTION
+
 
 # %% pair-check kind="tests" points=7
 check.pair(pair_loss)
@@ -76,9 +80,10 @@ assert torch.allclose(pair_loss(_z, 2, 5, 0.3).reshape(()), _want), "[[hidden]]"
 # %% [markdown] loop-why
 
 # %% loop-picture
-pictures.matrix("[[language]]")
+pictures.matrix("LANGUAGE")
 
 # %% [markdown] loop-task
+
 
 # %% loop kind="solution"
 def loop_loss(z, tau):
@@ -90,6 +95,7 @@ def loop_loss(z, tau):
         total = total + pair_loss(z, i, (i + n) % (2 * n), tau)
     return total / (2 * n)
     ### END SOLUTION
+
 
 # %% loop-check kind="tests" points=7
 check.loop(loop_loss)
@@ -108,9 +114,10 @@ assert torch.allclose(loop_loss(_z, 0.7).reshape(()), _want), "[[hidden]]"
 # %% [markdown] ntxent-why
 
 # %% ntxent-picture
-pictures.overflow("[[language]]")
+pictures.overflow("LANGUAGE")
 
 # %% [markdown] ntxent-task
+
 
 # %% ntxent kind="solution"
 def nt_xent(z, tau):
@@ -121,6 +128,7 @@ def nt_xent(z, tau):
     partners = torch.arange(len(z)).roll(len(z) // 2)
     return F.cross_entropy(logits, partners)
     ### END SOLUTION
+
 
 # %% ntxent-check kind="tests" points=8
 check.ntxent(nt_xent)
@@ -163,6 +171,7 @@ check.speed(nt_xent)
 
 # %% [markdown] views-why
 
+
 # %% shifts kind="solution"
 def random_shifts(images, most):
     """[[shifts-doc]]"""
@@ -174,6 +183,7 @@ def random_shifts(images, most):
         views.append(image[:, top : top + height, left : left + width])
     return torch.stack(views)
     ### END SOLUTION
+
 
 # %% shifts-check kind="tests" points=6
 check.shifts(random_shifts)
@@ -188,12 +198,14 @@ for _image, _view in zip(_padded, _views):
 
 # %% [markdown] views-task
 
+
 # %% views kind="solution"
 def two_views(images, most):
     """[[views-doc]]"""
     ### BEGIN SOLUTION
     return torch.cat([random_shifts(images, most), random_shifts(images, most)])
     ### END SOLUTION
+
 
 # %% views-check kind="tests" points=4
 check.views(two_views)
@@ -208,7 +220,7 @@ assert _pairs.flatten(1).amax(1).tolist() == [1, 2, 3, 4, 5, 6, 7] * 2, "[[hidde
 
 # %% views-picture
 digits = own.digits(variants.draw(number))
-pictures.views(digits.unlabelled[:8], two_views(digits.unlabelled[:8], 4), "[[language]]")
+pictures.views(digits.unlabelled[:8], two_views(digits.unlabelled[:8], 4), "LANGUAGE")
 
 # %% [markdown] views-question
 
@@ -217,9 +229,10 @@ pictures.views(digits.unlabelled[:8], two_views(digits.unlabelled[:8], 4), "[[la
 # %% [markdown] frozen-why
 
 # %% frozen-picture
-pictures.drift("[[language]]")
+pictures.drift("LANGUAGE")
 
 # %% [markdown] frozen-task
+
 
 # %% frozen kind="solution"
 def train_head(encoder, head, images, labels, steps):
@@ -238,6 +251,7 @@ def train_head(encoder, head, images, labels, steps):
         losses.append(loss.item())
     return losses
     ### END SOLUTION
+
 
 # %% frozen-check kind="tests" points=5
 check.frozen(train_head)
@@ -273,6 +287,7 @@ assert _losses[-1] < 0.2 < _losses[0], "[[hidden]]"
 
 # %% [markdown] curve-why
 
+
 # %% draw kind="solution"
 def draw_labels(labels, count, seed):
     """[[draw-doc]]"""
@@ -285,6 +300,7 @@ def draw_labels(labels, count, seed):
     return torch.cat(drawn)
     ### END SOLUTION
 
+
 # %% draw-check kind="tests" points=3
 check.draw(draw_labels)
 ### BEGIN HIDDEN TESTS
@@ -296,6 +312,7 @@ assert _labels[_rows].bincount().tolist() == [5] * 10, "[[hidden]]"
 
 # %% [markdown] curve-task
 
+
 # %% curve kind="solution"
 def label_curve(train, labels, test, test_labels, counts, seed):
     """[[curve-doc]]"""
@@ -306,6 +323,7 @@ def label_curve(train, labels, test, test_labels, counts, seed):
         curve[count] = linear_accuracy(train[rows], labels[rows], test, test_labels)
     return curve
     ### END SOLUTION
+
 
 # %% curve-check kind="tests" points=3
 check.curve(label_curve)
@@ -332,6 +350,7 @@ print([round(loss, 3) for loss in losses])
 
 # %% [markdown] own-curves-why
 
+
 # %% own-curves
 def inputs(images):
     """[[inputs-doc]]"""
@@ -347,7 +366,7 @@ curves = {
     name: label_curve(train[name], digits.labels, test[name], digits.test_labels, own.COUNTS, mine.seed)
     for name in train
 }
-pictures.curves(curves, "[[language]]")
+pictures.curves(curves, "LANGUAGE")
 
 # %% own-check kind="tests" points=3
 check.own(number, curves)
