@@ -16,7 +16,7 @@ from lib.training.classifier import compute_features
 
 UNLABELLED = (1, 2, 3, 4)
 CHUNKS = 10
-EPOCHS = 5
+EPOCHS, BATCH = 6, 64
 VIEWS = Views("original_mnist")
 COUNTS = (10, 20, 50, 100, 200)
 
@@ -55,9 +55,7 @@ def network(variant: Variant) -> SimCLR:
 def pretrained(variant: Variant, images: Tensor, epochs: int = EPOCHS) -> tuple[SimCLR, list[float]]:
     """The student's network after SimCLR on these images, and the loss of each epoch."""
     model = network(variant)
-    settings = Settings(
-        epochs=epochs, batch_size=128, learning_rate=4e-3, schedule="one_cycle", seed=variant.seed, precision="float32"
-    )
+    settings = Settings(epochs=epochs, batch_size=BATCH, seed=variant.seed, precision="float32")
     history = pretrain(model, images, VIEWS.without(variant.left_out), settings, variant.temperature)
     return model.eval(), [epoch["loss"] for epoch in history]
 

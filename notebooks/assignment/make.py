@@ -52,7 +52,7 @@ def _filled(code: str, say: dict[str, str]) -> str:
         indent = re.match(r" *", line)[0]
         line = line.replace("LANGUAGE", say["language"])
         lines.append(re.sub(r"\[\[([\w-]+)\]\]", lambda m, i=indent: say[m[1]].replace("\n", f"\n{i}"), line))
-    return "\n".join(line.rstrip() for line in lines)
+    return "\n".join(line.rstrip() for line in "\n".join(lines).splitlines())
 
 
 def notebook(language: str) -> nbformat.NotebookNode:

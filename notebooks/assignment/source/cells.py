@@ -138,7 +138,7 @@ _unit = _z / _z.norm(dim=1, keepdim=True)
 _e = (_unit @ _unit.T / 0.7).exp()
 _want = torch.stack([-torch.log(_e[i, (i + 5) % 10] / (_e[i].sum() - _e[i, i])) for i in range(10)]).mean()
 assert torch.allclose(nt_xent(_z, 0.7).reshape(()), _want), "[[hidden]]"
-assert float(nt_xent(torch.ones(2, 3), 0.5)) == 0, "[[hidden]]"
+assert abs(float(nt_xent(torch.ones(2, 3), 0.5))) < 1e-4, "[[hidden]]"
 ### END HIDDEN TESTS
 
 # %% ntxent-check-2 kind="tests" points=4
