@@ -219,7 +219,7 @@ def test_a_message_fits_the_page_and_shows_no_traceback():
             tutor.cosine(lambda a, b: a @ b.T)
         lines = str(told.value).splitlines()
         assert told.value._render_traceback_() == lines
-        assert max(map(len, lines)) <= 90 / broad + 14
+        assert max(map(len, lines)) <= 90 / broad + 16
         assert len(lines) >= 4
 
 

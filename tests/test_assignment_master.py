@@ -148,3 +148,18 @@ def test_nothing_of_the_answers_is_left_in_the_students_version(stripped):
 @pytest.mark.slow
 def test_the_stripped_notebook_gets_nothing(stripped):
     assert set(run(stripped).values()) == {0}
+
+
+@pytest.mark.parametrize("page", ["teaching.md", "teaching.zh.md"])
+def test_the_guides_figures_are_those_measured(page):
+    import json
+
+    from bench.assignment import RESULTS, row
+    from tests import assignment_wrong_training
+    from tests.assignment_wrong import WRONG
+
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    assert row(json.loads(RESULTS.read_text(encoding="utf-8"))) in text.splitlines()
+    assert assignment_wrong_training and f" {len(WRONG)} " in text  # importing it registers its own
+    for cell in by_hand(READ["en"]) + by_hand(READ["zh"]):
+        assert cell.source.split("\n\n")[0] not in text, "answers are not on a page that students read"

@@ -13,7 +13,7 @@ from torch import Tensor
 
 LANGUAGES = ("en", "zh")
 TOLERANCE = 1e-4  # relative; float32 against float64 is a thousand times closer
-WIDTH = 88  # columns of a message; JupyterLab would break words
+WIDTH, MARGIN = 90, 16  # columns of a message and of its labels; JupyterLab would break words
 
 
 class CheckFailed(AssertionError):
@@ -69,7 +69,7 @@ class Tutor:
         for label, text in told.items():
             if text:
                 head = f"  {self.say(f'labels.{label}')}"
-                lines += _hanging(head + " " * (14 - _columns(head)), text)
+                lines += _hanging(head + " " * (MARGIN - _columns(head)), text)
         return CheckFailed("\n".join(lines))
 
     def call(self, step: str, function: Callable, *arguments: Any) -> Any:
@@ -126,6 +126,6 @@ def _columns(text: str) -> int:
 def _hanging(head: str, text: str) -> list[str]:
     """Lines of at most ``WIDTH`` columns; Chinese has no blanks to break at, and takes two columns a character."""
     wide = _columns(text) > 1.5 * len(text)
-    room = (WIDTH - 14) // (2 if wide else 1)
+    room = (WIDTH - MARGIN) // (2 if wide else 1)
     lines = textwrap.wrap(text, room) or [""]
-    return [head + lines[0], *(" " * 14 + line for line in lines[1:])]
+    return [head + lines[0], *(" " * MARGIN + line for line in lines[1:])]
