@@ -84,7 +84,7 @@ rule notebook_report:
         cover="notebooks/cover.yaml",
         words=lambda w: [PLAN.words] if PLAN.words else [],  # the path may hold braces
         code=REPORT,
-        texts=glob("notebooks/text/*.yaml") + glob("figures/diagrams/*.svg") + ["notebooks/claims.yaml", "bench/results/original_cifar10.json"],
+        texts=glob("notebooks/text/*.yaml") + ["notebooks/claims.yaml", "bench/results/original_cifar10.json"],
     output:
         f"{FOLDER}/report.ipynb",
     params:

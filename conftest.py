@@ -10,8 +10,10 @@ import torch
 from nbmake.nb_run import NotebookRun
 from nbmake.pytest_items import NotebookItem
 
+from figures.browser import find_browser
 from lib import data
 from lib.files import ROOT
+from tests.browser import Server
 from tests.pictures import without_picture
 
 os.environ |= {
@@ -43,6 +45,24 @@ def pytest_sessionfinish():
 def digits() -> data.Dataset:
     """The embedded MNIST digits."""
     return data.samples.SAMPLES["mnist"]()
+
+
+@pytest.fixture(scope="session")
+def jupyterlab(tmp_path_factory):
+    """A JupyterLab on a folder with copies of the notebooks, and a browser: one of each for all tests."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    if not (browser := find_browser()):
+        pytest.skip("no Chromium, Chrome or Edge on this machine")
+    notebooks = tmp_path_factory.mktemp("notebooks")
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        shutil.copy(path, notebooks)
+    server = Server(tmp_path_factory.mktemp("jupyterlab"), notebooks)
+    with playwright.sync_playwright() as started:
+        sandbox = [] if hasattr(os, "geteuid") and os.geteuid() else ["--no-sandbox"]
+        server.browser = started.chromium.launch(executable_path=browser, args=sandbox)
+        yield server
+        server.browser.close()
+    server.stop()
 
 
 @pytest.fixture

@@ -131,7 +131,7 @@ def test_with_nothing_to_do_nothing_is_done_though_the_kit_was_moved(kit):
 
 def test_an_edit_to_a_plot_repeats_no_run_and_one_to_the_loss_does(kit):
     assert kit.planned() == set()
-    kit.edit("lib/report/plots.py", '"""', '"""Edited. ')
+    kit.edit("lib/report/style.py", '"""', '"""Edited. ')
     assert kit.planned() == {"report", "notebook_report", "html"}
     kit.edit("lib/loss.py", '"""', '"""Edited. ')
     assert "run" in kit.planned()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from lib.cli import LabError, with_kit
+from lib.cli import LabError, assignment, with_kit
 from lib.files import ROOT
 
 
@@ -35,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
     add("test", help="run the tests; what follows goes to pytest", add_help=False)
     add("bench", help="measure the kit; what follows goes to bench.run", add_help=False)
     add("check", help="what this machine has: Python, torch, GPU, fonts, PDF, data, disk")
+    assignment.add_to(add)
     for made in (report, published):
         made.add_argument("--docx", action="store_true", help="the report as a Word file too")
     clean = add("clean", help="remove every run and report")
@@ -51,6 +52,11 @@ def main(words: Sequence[str] | None = None) -> int:
         parser().error(f"unrecognized arguments: {' '.join(rest)}")
     if getattr(asked, "words", None):
         os.environ["LAB_WORDS"] = Path(asked.words).absolute().as_posix()
+    for name, value in vars(asked).items():  # as named from where the command was given
+        if isinstance(value, Path):
+            setattr(asked, name, value.absolute())
+        elif isinstance(value, list):
+            setattr(asked, name, [path.absolute() for path in value])
     os.chdir(ROOT)
     try:
         return _carry_out(asked, rest)
@@ -58,7 +64,8 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"lab: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nInterrupted. The same command goes on from the last whole epoch.", file=sys.stderr)
+        where = "where it was" if asked.command == "assignment" else "from the last whole epoch"
+        print(f"\nInterrupted. The same command goes on {where}.", file=sys.stderr)
         return 130
 
 
@@ -81,6 +88,8 @@ def _carry_out(asked: argparse.Namespace, rest: list[str]) -> int:
             return _module("pytest", *rest)
         case "bench":
             return _module("bench.run", *rest)
+        case "assignment":
+            return assignment.main(asked)
         case "check":
             from lib.cli import check
 

@@ -20,7 +20,7 @@ from lib.cli.plan import Plan
 from lib.files import METHOD, ROOT, file_digest, sources, written_whole
 
 #: Everything that a report is made of, but for what is in the folder of its runs.
-MADE_OF = ("lib", "notebooks", "figures/diagrams", "figures/records", "bench/results", "Snakefile")
+MADE_OF = ("lib", "notebooks", "figures/records", "bench/results", "Snakefile")
 LEFT_BEHIND = 3600  # seconds after which half a download is nobody's
 
 

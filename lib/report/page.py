@@ -3,9 +3,7 @@
 A notebook calls these one after the other; ``lib.report.export`` makes the page of what they showed.
 """
 
-import base64
 import html
-import io
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -15,12 +13,10 @@ from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 from lib import words
-from lib.files import ROOT
-from lib.report import style, values
+from lib.report import drawing, style, values
 from lib.report.values import Value
 from lib.words import literal
 
-DIAGRAMS = ROOT / "figures" / "diagrams"
 NONE = "–"
 
 
@@ -118,42 +114,50 @@ class Report:
         display(Markdown(_landing("\n".join(f"- {' '.join(point.split())}" for point in points))))
 
     def figure(self, figure: Figure, key: str, anchor: str = "", **given: Any) -> None:
-        """Show a figure as SVG (sharp at any size) with the caption ``<key>.caption``, its alternative text too."""
-        svg = io.StringIO()
-        figure.savefig(svg, format="svg", dpi=220, metadata={"Date": None})  # dpi: of what is drawn as pixels
-        width, height = (round(inches * 96) for inches in figure.get_size_inches())
-        anchor = anchor or key.split(".")[-1]
-        display(HTML(self._figure(svg.getvalue(), width, height, key, anchor, "plot", given)))
+        """Show a figure as SVG (sharp at any size) with the caption ``<key>.caption``; see ``style.svg``."""
+        drawn, anchor = style.svg(figure), anchor or key.split(".")[-1]
+        display(HTML(self._figure(drawn, key, anchor, "plot", given)))
 
-    def diagrams(self, *names: str, **given: Any) -> None:
-        """The drawn figures of these names side by side, each text ``diagrams.<name>.text`` before them.
+    def diagrams(self, record: Value, *kinds: str, **given: Any) -> None:
+        """Diagrams of a run (``lib.report.drawing``) side by side, each text ``diagrams.<kind>.text`` before them.
 
-        A diagram that is not there is left out, and its text with it.
+        Of a network that cannot be built from the record, it is said why it is not drawn.
         """
-        paths = {name: DIAGRAMS / f"{name}.{self.words.language}.svg" for name in names}
-        paths = {name: path for name, path in paths.items() if path.exists()}
-        if not paths:
-            return
-        display(Markdown(_landing(self.words.join([self.words(f"diagrams.{name}.text", **given) for name in paths]))))
-        pieces = ""
-        for name, path in paths.items():
-            svg = path.read_text(encoding="utf-8")
-            box = re.search(r'viewBox="[\d.-]+[ ,]+[\d.-]+[ ,]+([\d.]+)[ ,]+([\d.]+)"', svg)
-            width, height = (round(float(side)) for side in box.groups())
-            pieces += self._figure(svg, width, height, f"diagrams.{name}", name, "diagram", given)
-        display(HTML(f'<div class="side-by-side">{pieces}</div>'))
+        content = record.content
+        run, named = content["parameters"]["run"], literal(style.title(content["dataset"]))
+        texts, pieces = [], ""
+        for kind in kinds:
+            anchor = f"{kind}-{run}"
+            words_given = {"name": named, "run": words.given_name(run), "anchor": anchor} | given
+            try:
+                drawn = drawing.draw(kind, content, self.words).drawn()
+            except words.WordsError:
+                raise
+            except ValueError as error:  # a record of a network that this kit does not know
+                texts.append(self.words("diagrams.none", run=words_given["run"], error=words.given_name(error)))
+                continue
+            texts.append(self.words(f"diagrams.{kind}.text", **words_given))
+            pieces += self._figure(drawn, f"diagrams.{kind}", anchor, "diagram", words_given)
+        display(Markdown(_landing(self.words.join(dict.fromkeys(texts)))))
+        if pieces:
+            display(HTML(f'<div class="side-by-side">{pieces}</div>'))
 
-    def _figure(self, svg: str, width: int, height: int, key: str, anchor: str, kind: str, given: dict) -> str:
+    def _figure(self, drawn: style.Drawn, key: str, anchor: str, kind: str, given: dict) -> str:
         self.figures += 1
-        content = base64.b64encode(svg.encode()).decode()
         caption = self.words(f"{key}.caption", **given)
         label = self.words("label.figure", number=self.figures)
         anchor = f"figure-{slug(anchor)}"
-        return (  # on a narrow screen a plot keeps a size that can be read, and scrolls
+        picture = (
+            f'<img src="{drawn.uri}" width="{drawn.width}" height="{drawn.height}"'
+            f' alt="{escape(drawn.alt or caption.striptags())}">'
+        )
+        if drawn.narrow:
+            narrow = f'width="{drawn.narrow.width}" height="{drawn.narrow.height}"'
+            source = f'<source media="(max-width: {style.PHONE}px)" srcset="{drawn.narrow.uri}" {narrow}>'
+            picture = f"<picture>{source}{picture}</picture>"
+        return (
             f'<figure id="{anchor}" class="{kind}">'
-            f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{anchor}-caption">'
-            f'<img src="data:image/svg+xml;base64,{content}"'
-            f' width="{width}" height="{height}" alt="{escape(caption.striptags())}"></div>'
+            f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{anchor}-caption">{picture}</div>'
             f'<figcaption id="{anchor}-caption"><strong class="label">{label}</strong> {caption}</figcaption></figure>'
         )
 
