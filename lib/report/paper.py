@@ -18,10 +18,10 @@ from bs4 import BeautifulSoup, Tag
 WIDTH = 168  # mm of a line
 INCH = 96  # CSS pixels
 # A figure on paper beside one on the screen: plots are drawn with letters of 10 pt, diagrams with 14 px.
-SCALES = {"plot": 0.8, "diagram": 0.72}
-TALLEST = 118  # mm
+SCALES = {"plot": 0.63, "diagram": 0.62}
+TALLEST = {"plot": 76, "diagram": 90}  # mm
 GAP = 5  # mm between two figures in one line
-NARROWED = 0.86  # of its size a figure keeps at least to stand beside another
+NARROWED = 0.9  # of its size a figure keeps at least to stand beside another
 # Rows of a table that is still moved whole; of one that is folded where it is narrow; of one in small letters.
 FLOATING, LONG, MANY = 24, 14, 50
 HEADINGS = ("h2", "h3", "h4")
@@ -64,9 +64,9 @@ class Paper:
         suffix = re.search(r"image/(\w+)", kind)[1]
         name = f"picture-{number}.{suffix}"
         (self.folder / name).write_bytes(base64.b64decode(content))
-        scale = next((SCALES[c] for c in image.find_parent("figure").get("class", []) if c in SCALES), 1)
-        width, height = (float(image[side]) / INCH * 25.4 * scale for side in ("width", "height"))
-        width *= min(1, WIDTH / width, TALLEST / height)
+        shown = next((c for c in image.find_parent("figure").get("class", []) if c in SCALES), "plot")
+        width, height = (float(image[side]) / INCH * 25.4 * SCALES[shown] for side in ("width", "height"))
+        width *= min(1, WIDTH / width, TALLEST[shown] / height)
         image.attrs = {"src": name, "alt": image["alt"], "data-says": image["alt"], "width": f"{width:.1f}mm"}
 
 
@@ -84,7 +84,9 @@ def _leave_out(main: Tag) -> None:
         tag.decompose()
     for tag in main.find_all("wbr"):
         tag.replace_with("\u200b")
-    there = {tag["id"] for tag in main.find_all(id=True)}
+    for back in main.select('.references a[href^="#cite-"]'):
+        back.decompose()
+    there = {tag["id"] for tag in main.find_all(id=True) if tag.name != "a"}
     for link in main.find_all("a", href=re.compile("^#")):
         if link["href"][1:] not in there or "sourced" in link.get("class", []):
             link.unwrap()
@@ -129,7 +131,8 @@ def _table(figure: Tag) -> None:
     _fold(table)
     for cell in table.select(".number"):
         cell["style"] = "text-align: right"
-    kind = "small" if many else "whole" if len(table.find_all("tr")) <= FLOATING else "long"
+    moved = len(table.find_all("tr")) <= FLOATING and not figure.find_previous("h2", id="appendix")
+    kind = "small" if many else "whole" if moved else "long"
     figure.replace_with(_call(kind, [table.extract()]))
 
 
@@ -171,7 +174,9 @@ def _width(figure: Tag) -> float:
 
 def _calls(main: Tag) -> None:
     """The blocks for which the template has a function of that name."""
-    for name in ("abstract", "own", "listing"):
+    for steps in main.select("figure.listing + ol"):
+        steps["class"] = "steps"
+    for name in ("abstract", "own", "listing", "steps", "references"):
         for block in main.select(f".{name}"):
             block.wrap(_call(name, []))
     for cover in main.select(".cover"):
