@@ -84,7 +84,7 @@ class Opened:
 
     def run_all(self):
         # before its kernel is there JupyterLab takes the command and runs nothing
-        self.tab.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=120_000)
+        self.tab.get_by_text(re.compile(r"\| Idle$")).first.wait_for(timeout=120_000)
         self.tab.get_by_role("menuitem", name=re.compile("^Run$")).click()
         self.tab.get_by_role("menuitem", name=re.compile("Run All Cells")).first.click()
 

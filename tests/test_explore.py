@@ -150,7 +150,7 @@ def test_a_digit_is_prepared_as_mnist_was(digits):
         [digit.prepare(np.kron(one[0].numpy(), np.ones((4, 4), np.uint8))) for one in digits.test_images[:50]]
     )
     same = torch.cosine_similarity(again.flatten(1).float(), digits.test_images[:50].flatten(1).float())
-    assert same.mean() > 0.93, "MNIST's own digits stay nearly as they are"
+    assert same.min() > 0.99, "MNIST's own digits stay as they are"
 
 
 def test_paper_and_ink_may_be_either_way_round():
@@ -334,6 +334,7 @@ def draw_three(opened):
     tab = opened.tab
     pad = tab.locator("canvas.explore-pad")
     pad.scroll_into_view_if_needed()
+    tab.wait_for_timeout(1000)  # pictures above it may still find their place
     before, box = tab.locator(".explore-digit").first.inner_html(), pad.bounding_box()
     path = [(90, 70), (140, 45), (185, 70), (180, 110), (130, 135), (185, 160), (190, 205), (140, 235), (85, 210)]
     x, y = path[0]
