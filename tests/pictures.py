@@ -5,7 +5,7 @@ import re
 import nbformat
 
 # A training draws its curves by itself (lib.report.live).
-DRAWS = re.compile(r"display\(\w*plots\.|= pretrain\(|lab\.train_classifiers\(")
+DRAWS = re.compile(r"display\((\w*plots\.|\w+\.figure\()|= pretrain\(|lab\.train_classifiers\(")
 
 
 def without_picture(notebook: nbformat.NotebookNode) -> list[str]:

@@ -7,9 +7,10 @@ import re
 import pytest
 from bs4 import BeautifulSoup
 
+from lib import words
 from lib.files import ROOT
 from lib.models import ENCODERS
-from lib.report import bibliography, export, findings, sections, values, words
+from lib.report import bibliography, export, findings, sections, values
 from lib.report import page as report_page
 from lib.report.chapters import abstract, conclusions, excerpts
 from lib.report.evidence import gather

@@ -287,4 +287,4 @@ def test_figures_hold_what_the_records_do(everything):
     assert evidence_plots.growth(main).axes[0].lines[0].get_ydata()[1] == pytest.approx(0.5)
     bars = [("τ", [("0.1", [0.9, 0.92], False), ("0.5", [0.8], True)])]
     axis = evidence_plots.controls(bars, contents[0]["dataset"]).axes[0]
-    assert [drawn[0].get_ydata()[0] for drawn in axis.containers] == pytest.approx([91, 80])
+    assert [drawn[0].get_xdata()[0] for drawn in axis.containers] == pytest.approx([91, 80])

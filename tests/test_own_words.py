@@ -5,9 +5,10 @@ import pytest
 from bs4 import BeautifulSoup
 from nbformat import v4 as nbf
 
+from lib import words
 from lib.cli import LabError, make, plan, state
 from lib.files import ROOT
-from lib.report import export, words
+from lib.report import export
 from lib.report import page as report_page
 from lib.report.chapters import own_file
 from lib.report.chapters.own_words import OwnWords

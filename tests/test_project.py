@@ -106,7 +106,7 @@ def test_one_list_of_dependencies():
     assert {d.split()[0] for d in conda if isinstance(d, str)} <= {"python", "pip", "make"}
     project = (ROOT / "pyproject.toml").read_text()
     assert 'dependencies = { file = ["requirements.txt"] }' in project
-    for name in ("requirements.txt", "requirements-test.txt"):
+    for name in ("requirements.txt", "requirements-test.txt", "requirements-teach.txt"):
         for line in (ROOT / name).read_text().splitlines():
             assert line.startswith("#") or re.match(r"[a-z0-9-]+[<>=.,0-9]+( ; [^#]+)? +# \S", line), (
                 f"{line}: range and reason"
@@ -122,7 +122,7 @@ def test_imports_run_one_way_and_in_no_circle():
 def test_what_counts_as_method_is_said_once_as_folders():
     wings = {path.name for path in (ROOT / "lib").iterdir() if path.is_dir() and (path / "__init__.py").exists()}
     said = {part for part in files.METHOD if not part.endswith(".py")}
-    assert wings - said == {"report", "cli", "compare"}, "a new folder is method, or is told"
+    assert wings - said == {"report", "cli", "compare", "explore", "teach"}, "a new folder is method, or is told"
     assert not [path for path in files.sources(*files.METHOD) if "report" in path.parts]
     assert {"loss.py", "loop.py", "views.py"} <= {path.name for path in files.sources(*files.TRAINED_BY)}
 

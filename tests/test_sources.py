@@ -34,7 +34,7 @@ def as_run(source):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_notebooks_are_as_their_source_has_them(name):
-    assert generate.main([name, "--check"]) == 0, f"run python -m lib.cli.generate {name}"
+    assert generate.main([name, "--check"]) == 0, "run python lab.py lessons"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from lib.cli import LabError, with_kit
+from lib.cli import LabError, assignment, with_kit
 from lib.files import ROOT
 
 
@@ -34,7 +34,10 @@ def parser() -> argparse.ArgumentParser:
     add("lessons", help="make the notebooks from their sources, notebooks/lessons/", add_help=False)
     add("test", help="run the tests; what follows goes to pytest", add_help=False)
     add("bench", help="measure the kit; what follows goes to bench.run", add_help=False)
-    add("check", help="what this machine has: Python, torch, GPU, fonts, browser, data, disk")
+    add("check", help="what this machine has: Python, torch, GPU, fonts, PDF, data, disk")
+    assignment.add_to(add)
+    for made in (report, published):
+        made.add_argument("--docx", action="store_true", help="the report as a Word file too")
     clean = add("clean", help="remove every run and report")
     clean.add_argument("--yes", action="store_true", help="without asking")
     return lab
@@ -49,6 +52,11 @@ def main(words: Sequence[str] | None = None) -> int:
         parser().error(f"unrecognized arguments: {' '.join(rest)}")
     if getattr(asked, "words", None):
         os.environ["LAB_WORDS"] = Path(asked.words).absolute().as_posix()
+    for name, value in vars(asked).items():  # as named from where the command was given
+        if isinstance(value, Path):
+            setattr(asked, name, value.absolute())
+        elif isinstance(value, list):
+            setattr(asked, name, [path.absolute() for path in value])
     os.chdir(ROOT)
     try:
         return _carry_out(asked, rest)
@@ -56,14 +64,15 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"lab: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nInterrupted. The same command goes on from the last whole epoch.", file=sys.stderr)
+        where = "where it was" if asked.command == "assignment" else "from the last whole epoch"
+        print(f"\nInterrupted. The same command goes on {where}.", file=sys.stderr)
         return 130
 
 
 def _carry_out(asked: argparse.Namespace, rest: list[str]) -> int:
     match asked.command:
         case "report" | "published" | "run":
-            return _make(asked)
+            return _make(asked) or _word(asked)
         case "notebooks":
             from lib.cli import lessons
 
@@ -79,6 +88,8 @@ def _carry_out(asked: argparse.Namespace, rest: list[str]) -> int:
             return _module("pytest", *rest)
         case "bench":
             return _module("bench.run", *rest)
+        case "assignment":
+            return assignment.main(asked)
         case "check":
             from lib.cli import check
 
@@ -107,6 +118,14 @@ def _make(asked: argparse.Namespace) -> int:
         )
     make.see_to_words(wanted)
     return make.report(plan.make(asked.profile, asked.only, True if asked.all else None), asked.only, asked.verbose)
+
+
+def _word(asked: argparse.Namespace) -> int:
+    from lib.cli import make, plan
+
+    if not getattr(asked, "docx", False):
+        return 0
+    return make.word(Path(plan.make(asked.profile, published=asked.command == "published").folder))
 
 
 def _module(name: str, *words: str) -> int:

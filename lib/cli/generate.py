@@ -1,4 +1,4 @@
-"""Make the notebooks from their sources: ``python -m lib.cli.generate``, for a lesson's name only that lesson.
+"""Make the notebooks from their sources: ``python lab.py lessons``, with a lesson's name only that lesson.
 
 ``notebooks/lessons/<name>.md`` holds a lesson's code once and its text in every language; it is Jupytext's Markdown
 (https://jupytext.readthedocs.io/en/latest/formats-markdown.html).Out of it come ``notebooks/<name>.ipynb``, English,
@@ -37,7 +37,7 @@ class SourceError(ValueError):
 
 def main(given: Sequence[str] | None = None) -> int:
     """Write what is not as its source has it; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m lib.cli.generate", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="lab lessons", description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="LESSON", help="default: all")
     parser.add_argument("--check", action="store_true", help="write nothing, say what is not as its source has it")
     asked = parser.parse_args(given)

@@ -14,7 +14,7 @@ from lib.files import ROOT, written_whole
 
 FOLDER = ROOT / "my-notebooks"
 #: In the order in which they are read; a copy's name begins with its place, so that a file browser keeps it.
-LESSONS = ("mnist", "cifar10", "comparison", "evidence")
+LESSONS = ("mnist", "cifar10", "comparison", "evidence", "explore")
 
 
 def file_name(lesson: str, language: str) -> str:

@@ -161,6 +161,17 @@ def _last_words(log: Path) -> str:
     return "\n".join(lines[starts[0] : starts[0] + 6] if starts else lines[-6:])
 
 
+def word(folder: Path) -> int:
+    """The report that is there as a Word file, beside it."""
+    from lib.report.docx import write_docx
+
+    state.set_aside_report(folder, ["docx"])
+    write_docx(folder / "report.html", folder / "report.docx")
+    state.forget_outdated(folder)
+    print(f"        {(folder / 'report.docx').absolute()}")
+    return 0
+
+
 def clean(yes: bool) -> int:
     """Remove every run of the kit's own folder, after a question."""
     from lib.files import ROOT

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from lib.cli.plan import Plan
 from lib.files import METHOD, ROOT, file_digest, sources, written_whole
 
 #: Everything that a report is made of, but for what is in the folder of its runs.
-MADE_OF = ("lib", "notebooks", "figures/diagrams", "figures/records", "bench/results", "Snakefile")
+MADE_OF = ("lib", "notebooks", "figures/records", "bench/results", "Snakefile")
 LEFT_BEHIND = 3600  # seconds after which half a download is nobody's
 
 
@@ -84,14 +84,14 @@ def set_aside_damaged(folder: Path) -> list[str]:
     return said
 
 
-def set_aside_report(folder: Path) -> list[str]:
+def set_aside_report(folder: Path, kinds: Sequence[str] = ("html", "pdf", "docx")) -> list[str]:
     """The report of before is no longer that of its records: rename it, so that nobody hands it in; the new names.
 
     Raises:
         LabError: another program holds the file, as on Windows.
     """
     moved = []
-    for kind in ("html", "pdf"):
+    for kind in kinds:
         report = folder / f"report.{kind}"
         if report.exists():
             outdated = report.with_name(f"report.outdated.{kind}")

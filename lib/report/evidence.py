@@ -226,7 +226,8 @@ def _plain(report: Report, evidence: Evidence, run: str, key: str) -> str:
     """A setting's value for a figure."""
     value = evidence.runs[run][0].content["parameters"][key]
     shown = value if isinstance(value, list) else [value]
-    return ", ".join(report.figure_words.or_as_is("operation", item) for item in shown) or NONE
+    say = report.figure_words
+    return ", ".join(say.or_as_is("operation", item) for item in shown) or say.plain("plot.nothing")
 
 
 def _best(report: Report, evidence: Evidence, key: str, runs: Sequence[str]) -> str:

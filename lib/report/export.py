@@ -46,10 +46,14 @@ class _Renderer(IPythonRenderer):
 
     def block_math(self, body: str) -> str:
         # a long formula scrolls on a narrow screen, by keyboard too
-        return convert(body.strip(), display="block").replace("<math ", '<math tabindex="0" ', 1)
+        return self._mathml(body.strip(), "block", 'tabindex="0"')
 
     def inline_math(self, body: str) -> str:
-        return convert(body.strip())
+        return self._mathml(body.strip(), "inline")
+
+    def _mathml(self, tex: str, display: str, more: str = "") -> str:
+        """With the TeX it was written in beside it, which the PDF and Word take."""
+        return convert(tex, display=display).replace("<math ", f'<math {more} alttext="{html.escape(tex)}" ', 1)
 
 
 class ReportExporter(HTMLExporter):
@@ -80,6 +84,7 @@ class ReportExporter(HTMLExporter):
             # the cover and the abstract come before the contents, on screen and on paper
             _first_page(soup, cover)
         _contents(soup, say)
+        _unbroken(soup)
         _references(soup)
         bibliography.fill(soup, say)
         return str(soup), resources
@@ -113,6 +118,14 @@ def _contents(soup: BeautifulSoup, say: words.Words) -> None:
         items += f"<li>{link}<ol>{''.join(below)}</ol></li>" if below else f"<li>{link}</li>"
     title = f'<h2 id="contents-title">{say("label.contents")}</h2>'
     soup.find(id="contents").append(BeautifulSoup(f"{title}<ol>{items}</ol>", "html.parser"))
+
+
+def _unbroken(soup: BeautifulSoup) -> None:
+    """Names such as CIFAR-10 are not broken at their hyphen in headings, as a narrow screen would."""
+    for text in soup.body.find_all(string=re.compile(r"\w-\d")):
+        if text.find_parent(["h1", "h2", "h3", "h4", "nav"]):
+            whole = re.sub(r"[\w-]+-\d+", r'<span class="whole">\g<0></span>', html.escape(text))
+            text.replace_with(BeautifulSoup(whole, "html.parser"))
 
 
 def _references(soup: BeautifulSoup) -> None:

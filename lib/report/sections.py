@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from lib.report import plots, style
+from lib.report import drawing, plots, style
+from lib.report.named import crops_named, views_named
 from lib.report.page import Report
 from lib.report.values import Value, by_run, derive, in_sweep
 from lib.words import given_name
@@ -149,9 +150,23 @@ def data(report: Report, images: Images) -> None:
         shared=report.words("data.shared" if shared.content else "data.separate", count=report.count(shared)),
         test=report.count(dataset["test"]),
     )
-    report.diagrams(f"{images.name}-data", f"network-{images.name}")
-    report.text("views.text", views=report.value(asked["views"]), anchor=f"views-{images.name}")
+    first = images.first
+    report.diagrams(first, "data", "network")
+    for other in drawing.networks(list(images.runs.values()))[1:]:
+        report.diagrams(other, "network")
+    report.diagrams(first, "training-step", "classifier")
+    report.text("views.text", views=in_words(report, asked, "views"), anchor=f"views-{images.name}")
     report.figure(plots.views(first.content, report.figure_words), "views", f"views-{images.name}", name=images.title)
+
+
+def in_words(report: Report, asked: Value, name: str) -> Markup | None:
+    """Views by their operations, and their sizes, in words; None for another setting."""
+    if name.endswith("views") and name != "augmented_views":
+        left_out = asked.content.get("left_out", []) if name == "views" else []
+        return report.value(derive(lambda views: views_named(views, report.words, left_out), asked[name]))
+    if name == "small_crops":
+        return report.value(derive(lambda crops: crops_named(crops, report.words), asked[name]))
+    return None
 
 
 def settings(report: Report, images: Images) -> None:
@@ -170,7 +185,7 @@ def settings(report: Report, images: Images) -> None:
                 )
                 name = key if key in CLASSIFIER_ONLY and part == "classifier" else name
                 shown = name in asked and not (key in CLASSIFIER_ONLY and part == "pretraining")
-                row[column] = report.value(asked[name]) if shown else ""
+                row[column] = (in_words(report, asked, name) or report.value(asked[name])) if shown else ""
         if any(list(row.values())[1:]):
             rows.append(row)
     report.table(rows, "settings", f"settings-{images.name}", name=images.title)
