@@ -72,6 +72,7 @@ def hostile(tmp_path_factory):
         "writer": tiny.hand_in(**freezing(f"open({str(outside)!r}, 'w').write('x')")),
         "wrong": tiny.hand_in(square=tiny.SQUARE.format("return abs(x)")),
     }  # fmt: skip
+    made["cell"] = tiny.hand_in(freeze=tiny.SOLVED["freeze"] + "\nimport os; os._exit(0)")
     if LEVEL == "bubblewrap":
         made["bomb"] = tiny.hand_in(**freezing(BOMB))
     for name, code in (("spy", SPY.format(master=str(master))), ("cheat", CHEAT)):
@@ -116,7 +117,9 @@ def test_a_right_solution_has_all_points(hostile):
     assert points(hostile, "good") == FULL
 
 
-@pytest.mark.parametrize(("name", "why"), [("loop", "time"), ("exit", "ended"), ("system_exit", "visible")])
+@pytest.mark.parametrize(
+    ("name", "why"), [("loop", "time"), ("exit", "ended"), ("cell", "ended"), ("system_exit", "visible")]
+)
 def test_what_ends_or_never_ends_costs_its_own_step(hostile, name, why):
     assert points(hostile, name) == FULL | {"freeze": 0}
     assert hostile["graded"][name].tests[-1]["failed"] == why
