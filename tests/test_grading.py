@@ -11,6 +11,8 @@ import zipfile
 import nbformat
 import pytest
 
+from lib.files import ROOT, file_digest
+from lib.runs import records
 from lib.teach import align, alike, handins, marks, master, release, reports, results, words
 from lib.teach.box import walls
 from lib.teach.box.judge import Judge
