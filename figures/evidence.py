@@ -46,7 +46,7 @@ class Page(Report):
         self.labels[f"figure-{anchor}"] = f"Figure {self.figures}"
         self.pictures[anchor] = figure
         caption = _plain(self.words(f"{key}.caption", **given))
-        seen = caption.replace("`", "").replace("[", "(").replace("]", ")")
+        seen = (getattr(figure, "alt", "") or caption).replace("`", "").replace("[", "(").replace("]", ")")
         self.lines.append(f"![{seen}](../figures/{anchor}.svg)\n\n**Figure {self.figures}.** {caption}")
 
     def table(

@@ -11,7 +11,10 @@ from contextlib import suppress
 
 from lib.cli import with_kit
 
-QUIET = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+SETTINGS = {
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},  # else a cell out of sight is not in the page
+}
 
 
 class Server:
@@ -19,7 +22,7 @@ class Server:
 
     def __init__(self, folder, notebooks):
         settings = folder / "settings"
-        for plugin, values in QUIET.items():
+        for plugin, values in SETTINGS.items():
             package, name = plugin.split(":")
             (settings / package).mkdir(parents=True, exist_ok=True)
             (settings / package / f"{name}.jupyterlab-settings").write_text(json.dumps(values))
@@ -28,7 +31,8 @@ class Server:
             port = probe.getsockname()[1]
         self.address, self.folder = f"http://127.0.0.1:{port}", notebooks
         options = [f"--port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={notebooks}", "--no-browser",
-                   "--IdentityProvider.token=", "--allow-root", f"--LabApp.user_settings_dir={settings}",
+                   "--IdentityProvider.token=", "--allow-root", "--ServerApp.disable_check_xsrf=True",
+                   f"--LabApp.user_settings_dir={settings}",
                    f"--LabApp.workspaces_dir={folder / 'workspaces'}"]  # fmt: skip
         self.log = open(folder / "log.txt", "wb")  # noqa: SIM115
         alone = with_kit() | {"JUPYTER_CONFIG_DIR": str(folder / "config")}
@@ -79,6 +83,8 @@ class Opened:
         tab.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
 
     def run_all(self):
+        # before its kernel is there JupyterLab takes the command and runs nothing
+        self.tab.get_by_text(re.compile(r"\| Idle$")).first.wait_for(timeout=120_000)
         self.tab.get_by_role("menuitem", name=re.compile("^Run$")).click()
         self.tab.get_by_role("menuitem", name=re.compile("Run All Cells")).first.click()
 

@@ -145,12 +145,12 @@ def test_a_digit_is_prepared_as_mnist_was(digits):
         assert max(np.ptp(rows), np.ptp(columns)) + 1 in (19, 20), "the longer side fills the box"
         weight = image[0].double() / image.sum()
         at = [(weight.sum(1 - axis) * torch.arange(28)).sum().item() for axis in (0, 1)]
-        assert at == pytest.approx([13.5, 13.5], abs=0.6)
+        assert at == pytest.approx([14, 14], abs=0.6)
     again = torch.stack(
         [digit.prepare(np.kron(one[0].numpy(), np.ones((4, 4), np.uint8))) for one in digits.test_images[:50]]
     )
     same = torch.cosine_similarity(again.flatten(1).float(), digits.test_images[:50].flatten(1).float())
-    assert same.mean() > 0.93, "MNIST's own digits stay nearly as they are"
+    assert same.min() > 0.99, "MNIST's own digits stay as they are"
 
 
 def test_paper_and_ink_may_be_either_way_round():
@@ -275,7 +275,7 @@ def opened(jupyterlab, request):
     lesson = Opened(tab, jupyterlab, name)
     lesson.name, lesson.say = name, words.load(request.param)
     lesson.run_all()
-    tab.wait_for_selector(".jp-OutputArea-output img", timeout=120_000)
+    tab.wait_for_selector(".jp-OutputArea-output img", state="attached", timeout=120_000)
     lesson.first_picture = time.perf_counter() - lesson.start
     lesson.wait_for_all()
     yield lesson
@@ -334,6 +334,7 @@ def draw_three(opened):
     tab = opened.tab
     pad = tab.locator("canvas.explore-pad")
     pad.scroll_into_view_if_needed()
+    tab.wait_for_timeout(1000)  # pictures above it may still find their place
     before, box = tab.locator(".explore-digit").first.inner_html(), pad.bounding_box()
     path = [(90, 70), (140, 45), (185, 70), (180, 110), (130, 135), (185, 160), (190, 205), (140, 235), (85, 210)]
     x, y = path[0]

@@ -11,6 +11,8 @@ import zipfile
 import nbformat
 import pytest
 
+from lib.files import ROOT, file_digest
+from lib.runs import records
 from lib.teach import align, alike, handins, marks, master, release, reports, results, words
 from lib.teach.box import walls
 from lib.teach.box.judge import Judge
@@ -233,9 +235,6 @@ def test_every_word_is_there_in_both_languages():
 
 def made_report(folder, number, seconds, accuracy=0.95, source="local"):
     """A report as far as it is read, with its record."""
-    from lib.files import file_digest
-    from lib.runs import records
-
     run = folder / number / "mnist-seed0"
     run.mkdir(parents=True)
     parameters = {"run": "mnist", "seed": 0, "labelled_chunks": [[5]], "temperature": 0.5, "left_out": []}
@@ -292,9 +291,31 @@ def test_reports_are_checked_against_their_records_and_each_other(tmp_path, monk
     assert "genuine" in reports.shown([head, *lines])
 
 
-def test_lab_assignment_says_what_is_wrong(tmp_path):
-    from lib.files import ROOT
+@pytest.mark.slow
+@pytest.mark.skipif(not list(ROOT.glob("notebooks/assignment/*.ipynb")), reason="the assignment is not here")
+def test_the_kits_own_assignment_is_released_solved_graded_and_told_of_in_both_languages(tmp_path):
+    source = ROOT / "notebooks" / "assignment"
+    release.release(source, tmp_path / "handout")
+    (tmp_path / "in").mkdir()
+    for number, one in enumerate(release.masters(source), 20260001):
+        notebook = nbformat.read(tmp_path / "handout" / one.path.name, as_version=4)
+        for cell in notebook.cells:
+            if master.role(cell) in ("solution", "manual"):
+                cell.source = one.by_id[master.grade_id(cell)].source
+            if master.grade_id(cell) == "student":
+                cell.source = f"student = 'S'\nnumber = '{number}'"
+        nbformat.write(notebook, tmp_path / "in" / f"{number}.ipynb")
+    limits, out = Limits(cell=120, total=600), tmp_path / "out"
+    room = results.Room(out, release.masters(source), limits, walls.best(), [source, tmp_path / "in", out])
+    list(room.grade(handins.collect(tmp_path / "in"), 2))
+    room.write()
+    failed = [test for one in room.graded for test in one.tests if test["points"] != test["most"]]
+    assert not failed
+    assert sorted(one.language for one in room.graded) == ["en", "zh"]
+    assert len(list((out / "feedback").glob("*.html"))) == 2
 
+
+def test_lab_assignment_says_what_is_wrong(tmp_path):
     status, said = Kit(ROOT).lab("assignment", "grade", str(tmp_path / "nothing"))
     assert status == 1
     assert "name the folder" in said

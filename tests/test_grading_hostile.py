@@ -4,12 +4,14 @@ import socket
 import threading
 
 import nbformat
+import psutil
 import pytest
 from nbformat.v4 import new_code_cell
 
-from lib.teach import handins, release, results
+from lib.teach import align, handins, master, release, results
 from lib.teach.box import walls
-from lib.teach.box.process import Limits
+from lib.teach.box.judge import Judge
+from lib.teach.box.process import Box, Limits
 from tests import tiny_assignment as tiny
 
 LIMITS = Limits(cell=8, total=90, memory=2 << 30, processes=24)
@@ -46,7 +48,7 @@ def freezing(body: str) -> dict[str, str]:
 def hostile(tmp_path_factory):
     """A class of them graded together, two at a time: each one's points and cells by name."""
     folder = tmp_path_factory.mktemp("hostile")
-    master, given = tiny.write_master(folder / "master"), folder / "in"
+    masters, given = tiny.write_master(folder / "master"), folder / "in"
     given.mkdir()
     server = socket.create_server(("127.0.0.1", 0))
     server.settimeout(0.2)
@@ -72,9 +74,10 @@ def hostile(tmp_path_factory):
         "writer": tiny.hand_in(**freezing(f"open({str(outside)!r}, 'w').write('x')")),
         "wrong": tiny.hand_in(square=tiny.SQUARE.format("return abs(x)")),
     }  # fmt: skip
+    made["cell"] = tiny.hand_in(freeze=tiny.SOLVED["freeze"] + "\nimport os; os._exit(0)")
     if LEVEL == "bubblewrap":
         made["bomb"] = tiny.hand_in(**freezing(BOMB))
-    for name, code in (("spy", SPY.format(master=str(master))), ("cheat", CHEAT)):
+    for name, code in (("spy", SPY.format(master=str(masters))), ("cheat", CHEAT)):
         made[name] = tiny.hand_in(square=tiny.SQUARE.format("return abs(x)" if name == "cheat" else "return x * x"))
         made[name].cells.insert(2, new_code_cell(code))
     made["edited"] = tiny.hand_in(square=tiny.SQUARE.format("return abs(x)"))
@@ -94,7 +97,7 @@ def hostile(tmp_path_factory):
         for cell in notebook.cells:
             cell.source = cell.source.replace("20260001", str(20260001 + number))
         nbformat.write(notebook, given / f"{name}.ipynb")
-    room = results.Room(folder / "out", release.masters(master), LIMITS, LEVEL, [master, given, folder / "out"])
+    room = results.Room(folder / "out", release.masters(masters), LIMITS, LEVEL, [masters, given, folder / "out"])
     list(room.grade(handins.collect(given), 2))
     room.write()
     stop.set()
@@ -116,7 +119,9 @@ def test_a_right_solution_has_all_points(hostile):
     assert points(hostile, "good") == FULL
 
 
-@pytest.mark.parametrize(("name", "why"), [("loop", "time"), ("exit", "ended"), ("system_exit", "visible")])
+@pytest.mark.parametrize(
+    ("name", "why"), [("loop", "time"), ("exit", "ended"), ("cell", "ended"), ("system_exit", "visible")]
+)
 def test_what_ends_or_never_ends_costs_its_own_step(hostile, name, why):
     assert points(hostile, name) == FULL | {"freeze": 0}
     assert hostile["graded"][name].tests[-1]["failed"] == why
@@ -170,3 +175,28 @@ def test_feedback_tells_of_hidden_tests_that_they_are_there_and_no_more(hostile)
     assert len(pages) == len(hostile["graded"])
     assert not [page for page in pages if "56.25" in page or "secret message" in page]
     assert any("square(3.) must be 9" in page.replace("&#39;", "'") for page in pages)
+
+
+STRAY = """
+    import subprocess, sys, time
+    subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)'], start_new_session=True)
+    time.sleep(300)"""
+
+
+def test_without_walls_a_hand_in_still_ends_in_time_with_all_that_it_started(tmp_path):
+    """What is left where there is neither bubblewrap nor unshare."""
+    one = master.load(tiny.write_master(tmp_path) / "tiny.ipynb")
+    began = {process.pid for process in psutil.process_iter()}
+    notebook = tiny.hand_in(**freezing(STRAY))
+    limits = Limits(cell=6, total=60)
+    outcomes = Judge(one, Box("limits", limits)).grade(align.align(notebook.cells, one).pieces)["tests"]
+    assert [(o["points"], o["failed"]) for o in outcomes] == [(4, ""), (6, ""), (0, "time")]
+    left = [p for p in psutil.process_iter() if p.pid not in began and "time.sleep(300)" in " ".join(_words(p))]
+    assert not left
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []

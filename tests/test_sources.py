@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from markdown_it import MarkdownIt
 
 from lib.cli import generate
 from lib.cli.address import address, badges, setup, with_badges
@@ -67,6 +68,15 @@ def test_no_outputs_and_the_kit_at_hand_everywhere(name, language):
     assert cells[1].id == "setup"
     assert address() in cells[1].source
     assert "{{" not in cells[0].source, "the time it takes is filled in"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_star_of_the_markup_is_seen(name):
+    """``**用时：**约`` is no bold print: a mark after Chinese punctuation needs a space or punctuation behind it."""
+    for cell in (cell for language in LANGUAGES for cell in read(name, language).cells):
+        if cell.cell_type == "markdown":
+            shown = MarkdownIt().render(re.sub(r"\$[^$]*\$", "", cell.source))
+            assert "*" not in re.sub(r"<code>.*?</code>", "", shown, flags=re.DOTALL), cell.id
 
 
 def test_an_english_sentence_in_the_chinese_is_seen():

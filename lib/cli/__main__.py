@@ -31,7 +31,8 @@ def parser() -> argparse.ArgumentParser:
     published.add_argument("--words", metavar="FILE", help="a file of your own words, to be in it")
     notebooks = add("notebooks", help="open JupyterLab on your own copies of the notebooks, in my-notebooks/")
     notebooks.add_argument("--language", choices=("en", "zh"), help="default: the system's")
-    add("lessons", help="make the notebooks from their sources, notebooks/lessons/", add_help=False)
+    lessons = add("lessons", help="make the notebooks from their sources, notebooks/lessons/")
+    lessons.add_argument("names", nargs="*", metavar="LESSON", help="default: all")
     add("test", help="run the tests; what follows goes to pytest", add_help=False)
     add("bench", help="measure the kit; what follows goes to bench.run", add_help=False)
     add("check", help="what this machine has: Python, torch, GPU, fonts, PDF, data, disk")
@@ -48,7 +49,7 @@ def main(words: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # a terminal of another character set shows ? for what it lacks
     asked, rest = parser().parse_known_args(words)
-    if rest and asked.command not in ("test", "bench", "lessons"):
+    if rest and asked.command not in ("test", "bench"):
         parser().error(f"unrecognized arguments: {' '.join(rest)}")
     if getattr(asked, "words", None):
         os.environ["LAB_WORDS"] = Path(asked.words).absolute().as_posix()
@@ -83,7 +84,7 @@ def _carry_out(asked: argparse.Namespace, rest: list[str]) -> int:
             first = lessons.copy_of(lessons.LESSONS[0], language).relative_to(ROOT).as_posix()
             return _module("jupyter", "lab", f"--ServerApp.root_dir={ROOT}", f"--LabApp.default_url=/lab/tree/{first}")
         case "lessons":
-            return _module("lib.cli.generate", *rest)
+            return _module("lib.cli.generate", *asked.names)
         case "test":
             return _module("pytest", *rest)
         case "bench":

@@ -28,7 +28,7 @@ def prepare(ink: np.ndarray) -> Tensor:
     """Ink on an empty ground as MNIST prepared its digits (LeCun et al. 1998, section III.A): uint8 (1, 28, 28).
 
     Cut out, scaled to a box of 20 × 20 with its proportions kept, and laid so that the centre of mass of the ink is in
-    the middle of 28 × 28.
+    the middle of 28 × 28, which for MNIST is row and column 14, counted from 0.
 
     Args:
         ink: uint8 (H, W), 0 where there is none.
@@ -44,7 +44,7 @@ def prepare(ink: np.ndarray) -> Tensor:
     small = np.asarray(cut.resize(size, Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR), float)
     small = small * (255 / small.max())  # the strokes' middle is white, as in MNIST
     y, x = (float((np.arange(n) * small.sum(1 - axis)).sum() / small.sum()) for axis, n in enumerate(small.shape))
-    top, left = (min(max(round((SIDE - 1) / 2 - at), 0), SIDE - n) for at, n in zip((y, x), small.shape, strict=True))
+    top, left = (min(max(round(SIDE / 2 - at), 0), SIDE - n) for at, n in zip((y, x), small.shape, strict=True))
     whole = np.zeros((SIDE, SIDE), np.uint8)
     whole[top : top + small.shape[0], left : left + small.shape[1]] = small.round()
     return torch.from_numpy(whole)[None]

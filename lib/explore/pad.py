@@ -11,5 +11,5 @@ class Pad(anywidget.AnyWidget):
 
     SIDE = 280
     _esm = Path(__file__).with_name("pad.js")
-    ink = traitlets.Bytes(b"").tag(sync=True)
+    ink = traitlets.CBytes(b"").tag(sync=True)  # what comes is a memoryview
     clear_label = traitlets.Unicode("Clear").tag(sync=True)

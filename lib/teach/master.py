@@ -44,12 +44,12 @@ class Test:
     @cached_property
     def uses(self) -> set[str]:
         """Names that its code reads."""
-        return _names(self.source, ast.Load)
+        return _names(parsed(self.source), ast.Load)
 
     @cached_property
     def sets(self) -> set[str]:
         """Names that its code sets, for tests that come later."""
-        return _names(self.source, ast.Store)
+        return names_set(self.source)
 
 
 @dataclass(frozen=True)
@@ -196,15 +196,14 @@ def language_of(notebook: Any) -> str:
     return "zh" if len(re.findall("[\u4e00-\u9fff]", text)) * 5 > len(text) else "en"
 
 
-def _names(source: str, use: type) -> set[str]:
+def names_set(source: str) -> set[str]:
+    """The names that a cell's code makes."""
     tree = parsed(source)
-    found = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, use)}
-    if use is ast.Store:
-        found |= {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef)}
-        found |= {
-            (alias.asname or alias.name).split(".")[0]
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Import | ast.ImportFrom)
-            for alias in node.names
-        }
-    return found
+    found = _names(tree, ast.Store)
+    found |= {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    imports = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
+    return found | {(alias.asname or alias.name).split(".")[0] for n in imports for alias in n.names}
+
+
+def _names(tree: ast.Module, use: type) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, use)}

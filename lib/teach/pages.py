@@ -181,12 +181,20 @@ def _steps(good: Sequence[Graded], master: Master, say: Words, limits: Limits) -
             if result["failed"] == "hidden":
                 why[say["overview.hidden"]] += 1
             elif result["failed"]:
-                why[result["message"].split("\n")[0][:160] or reason(say, result["failed"], limits)] += 1
+                why[_short(result["message"]) or reason(say, result["failed"], limits)] += 1
         share = sum(r["points"] == r["most"] for r in results) / len(results) if results else 0
         mean = statistics.fmean(r["points"] for r in results) if results else 0
         row = {"id": name, "title": test.title, "share": f"{100 * share:.0f}%", "why": why.most_common(3)}
         found.append((share, row | {"mean": _of(say, round(mean, 1), test.points)}))
     return [row for _, row in sorted(found, key=lambda entry: entry[0])]
+
+
+def _short(message: str) -> str:
+    """What a check says in a line: of a message with indented entries the last, which names the likely mistake."""
+    entries = re.split(r"\n {1,3}(?=\S)", message)
+    text = " ".join(entries[-1].split("\n"))
+    text = re.sub(r"^\S+(?: \S+)?\s{2,}", "", text) if len(entries) > 1 else message.split("\n")[0]
+    return " ".join(text.split())[:200]
 
 
 def _student_row(one: Graded, marks: Marks, links: dict[str, str]) -> dict[str, Any]:

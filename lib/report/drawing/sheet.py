@@ -170,7 +170,7 @@ class Sheet:
         ``whole`` is the height of the images, whose block is 29 units high.
         """
         if len(shape) == 1:
-            length = min(5 * math.log2(shape[0]), 70)
+            length = min(5 * math.log2(shape[0]), 56)
             self.parts.append(f'<g class="{kind}"><rect class="shape" x="{number(cx - length / 2)}" ')
             self.parts[-1] += f'y="{number(cy - 4)}" width="{number(length)}" height="8"/></g>'
             return

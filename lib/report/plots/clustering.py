@@ -90,7 +90,8 @@ def comparison(record: dict[str, Any], say: Words = SPOKEN) -> Figure:
     axis.annotate(line, (top, 1), (0, 3), ("data", "axes fraction"), "offset points", fontsize=9, ha="right",
                   va="bottom", color=INK)  # fmt: skip
     axis.set_yticks(place, [_lines(clustering_name(r, say), say) for r in rows], fontsize=9)
-    axis.set(xlabel=say("plot.right_class"), xlim=(0, 108))
+    axis.set(xlabel=say("plot.right_class"), xlim=(0, 108), xticks=range(0, 101, 20))
+    axis.xaxis.label.set_fontsize(9)
     axis.grid(visible=False, axis="y")
     drawn.legend(loc="outside upper left", ncols=2, frameon=False, fontsize=9)
     best = max(rows, key=lambda r: r["majority"])

@@ -143,7 +143,7 @@ def class_accuracy(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Fi
     turned = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if max(map(len, names)) > 4 else {}
     axis.set_xticks(range(len(names)), names, fontsize=9, **turned)
     if floor:
-        axis.set_title(say.plain("plot.axis_from", value=f"{floor}%"), fontsize=9, loc="right", color=SOFT)
+        axis.set_xlabel(say.plain("plot.axis_from", value=f"{floor}%"), fontsize=9, loc="right", color=SOFT)
     if len(entries) > 1:
         axis.legend(loc="lower left", bbox_to_anchor=(-0.01, 1), ncols=2, frameon=False, borderaxespad=0.1)
     drawn.alt = told(said, say)

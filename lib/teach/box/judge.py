@@ -22,8 +22,8 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 from lib.teach.box.channel import ChannelError
 from lib.teach.box.process import Box, Killed
-from lib.teach.box.remote import Remote, Session, StudentError
-from lib.teach.master import Master, Test
+from lib.teach.box.remote import Session, StudentError
+from lib.teach.master import Master, Test, names_set
 
 STARTS = 6  # of a student's process, the first among them
 
@@ -62,6 +62,7 @@ class Judge:
         self.starts = 0
         self.ran: list[Piece] = []
         self.errors: dict[str, dict[str, Any]] = {}
+        self.lost: dict[str, str] = {}  # names that an ended cell would have made, and why it was ended
         self.names = _given_names(master)
 
     def grade(self, pieces: Sequence[Piece]) -> dict[str, Any]:
@@ -87,6 +88,7 @@ class Judge:
         except Killed as killed:
             self._end()
             self.errors[str(piece.cell)] = {"killed": killed.reason}
+            self.lost |= dict.fromkeys(names_set(piece.source), killed.reason)
             return
         self.ran.append(piece)
         if "failed" in answer:
@@ -131,7 +133,8 @@ class Judge:
             with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()), _as_found():
                 value = _execute(test, names)
         except Exception as error:  # a test says by an exception that it failed
-            return _failed(test, error)
+            lost = self.lost.get(error.name or "") if isinstance(error, NameError) else None
+            return Outcome(test.id, 0, test.points, lost) if lost else _failed(test, error)
         self.names |= {name: value for name, value in names.items() if name in test.sets}
         return Outcome(test.id, _partial(value, test.points), test.points)
 
@@ -193,6 +196,3 @@ def _as_found() -> Any:
         torch.set_num_threads(threads)
         torch.set_grad_enabled(grad)
         torch.set_default_dtype(dtype)
-
-
-__all__ = ["Judge", "Outcome", "Piece", "Remote"]
