@@ -108,6 +108,10 @@ class Words:
             joined = joined.replace(mark, literal(part))
         return Markup(joined)
 
+    def series(self, parts: Sequence[Any]) -> Markup:
+        """Parts of a sentence that hold commas or an "and" of their own, one after the other."""
+        return Markup("；" if self.chinese else "; ").join(literal(part) for part in parts)
+
     def date(self, text: str) -> str:
         """An ISO date written out; anything else as it was given."""
         try:

@@ -1,17 +1,22 @@
 """The lessons and their sources: the notebooks are as generated, alike in code, whole in both languages."""
 
 import ast
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import nbformat
 import pytest
+from markdown_it import MarkdownIt
 
 from lib.cli import generate
-from lib.cli.address import address
+from lib.cli.address import address, badges, setup, with_badges
 from lib.cli.generate import SOURCES, SourceError
 from lib.cli.lessons import file_name
 from lib.files import ROOT
-from lib.words import LANGUAGES
+from lib.words import LANGUAGES, load
 
 NAMES = [path.stem for path in sorted(SOURCES.glob("*.md"))]
 # What is the same in both languages: code, formulas, addresses, names of people, papers and programs.
@@ -30,7 +35,7 @@ def as_run(source):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_notebooks_are_as_their_source_has_them(name):
-    assert generate.main([name, "--check"]) == 0, f"run python -m lib.cli.generate {name}"
+    assert generate.main([name, "--check"]) == 0, "run python lab.py lessons"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -63,6 +68,15 @@ def test_no_outputs_and_the_kit_at_hand_everywhere(name, language):
     assert cells[1].id == "setup"
     assert address() in cells[1].source
     assert "{{" not in cells[0].source, "the time it takes is filled in"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_star_of_the_markup_is_seen(name):
+    """``**用时：**约`` is no bold print: a mark after Chinese punctuation needs a space or punctuation behind it."""
+    for cell in (cell for language in LANGUAGES for cell in read(name, language).cells):
+        if cell.cell_type == "markdown":
+            shown = MarkdownIt().render(re.sub(r"\$[^$]*\$", "", cell.source))
+            assert "*" not in re.sub(r"<code>.*?</code>", "", shown, flags=re.DOTALL), cell.id
 
 
 def test_an_english_sentence_in_the_chinese_is_seen():
@@ -104,3 +118,39 @@ def test_comments_and_the_setting_follow_the_language():
     assert generate.code(source, "en", "") == english
     assert generate.code(source, "zh", "") == 'x = "# no comment"  # 第一个视图\nif x:\n    # 两个\n    y = 2  # τ'
     assert generate.code('language = "en"', "zh", "") == 'language = "zh"'
+
+
+def test_the_address_stands_in_one_place():
+    """But for what is generated from it: the notebooks' first cell and the READMEs' badges."""
+    generated = {"README.md", "README.zh.md", *(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))}
+    listed = subprocess.run(["git", "grep", "-l", address()], cwd=ROOT, capture_output=True, text=True).stdout.split()
+    assert {path.rpartition("/")[2] for path in listed} - generated <= {"pyproject.toml"}
+    for readme, language in {"README.md": "en", "README.zh.md": "zh"}.items():
+        assert badges(language) in (ROOT / readme).read_text(encoding="utf-8")
+
+
+def test_badges_change_one_line_and_nothing_else():
+    page = "# Kit\n\n<!-- badges -->\nold\n<!-- end -->\n\nText.\n\n<!-- results -->\n| 1 |\n<!-- end -->\n"
+    assert with_badges(page, "en") == page.replace("old", badges("en"))
+    assert with_badges(with_badges(page, "en"), "en") == with_badges(page, "en")
+    assert with_badges("# Kit\n", "en") == "# Kit\n"
+
+
+@pytest.mark.slow
+def test_the_first_cell_fetches_the_kit_where_it_is_not(tmp_path):
+    """With the address of this checkout, and something in pip's place that notes the call: tests have no network."""
+    (tmp_path / "instead").mkdir()
+    (tmp_path / "instead/pip.py").write_text("import sys; open('../asked', 'w').write(' '.join(sys.argv[1:]))")
+    source = setup(load("en")).replace(address(), ROOT.as_uri()) + "\nimport lib.files; print(lib.files.ROOT)"
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "instead")}
+    run = [sys.executable, "-S", "-c", source]  # -S: without what is installed, the kit among it
+    done = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()) == tmp_path / "simclr-lab-kit"
+    assert (tmp_path / "asked").read_text() == "install --quiet -r requirements.txt"
+
+
+def test_the_first_cell_does_nothing_at_home(tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", setup(load("zh"))], cwd=tmp_path, env=environment, check=True)
+    assert not list(tmp_path.iterdir())

@@ -2,6 +2,7 @@
 
 import re
 
+from lib.cli.lessons import LESSONS, file_name
 from lib.files import ROOT
 from lib.words import Words
 
@@ -38,3 +39,19 @@ def address() -> str:
 def setup(say: Words) -> str:
     """The first code cell of each notebook: where the kit is not at hand it is fetched; at home nothing happens."""
     return SETUP.format(comment=say.plain("lesson.setup"), address=address())
+
+
+def badges(language: str) -> str:
+    """The READMEs' links that open the first lesson on Colab and on Binder; both take what lies on GitHub."""
+    place = address().removeprefix("https://github.com/")
+    notebook = f"notebooks/{file_name(LESSONS[0], language)}"
+    colab, binder = "https://colab.research.google.com", "https://mybinder.org"
+    return (
+        f"[![Colab]({colab}/assets/colab-badge.svg)]({colab}/github/{place}/blob/main/{notebook}) "
+        f"[![Binder]({binder}/badge_logo.svg)]({binder}/v2/gh/{place}/main?urlpath=lab/tree/{notebook})"
+    )
+
+
+def with_badges(page: str, language: str) -> str:
+    """A README with these badges on the one line between its marks ``<!-- badges -->`` and ``<!-- end -->``."""
+    return re.sub(r"(?<=<!-- badges -->\n).*(?=\n<!-- end -->)", lambda _: badges(language), page, count=1)

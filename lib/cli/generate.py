@@ -1,9 +1,10 @@
-"""Make the notebooks from their sources: ``python -m lib.cli.generate``, for a lesson's name only that lesson.
+"""Make the notebooks from their sources: ``python lab.py lessons``, with a lesson's name only that lesson.
 
 ``notebooks/lessons/<name>.md`` holds a lesson's code once and its text in every language; it is Jupytext's Markdown
-(https://jupytext.readthedocs.io/en/latest/formats-markdown.html). Out of it come ``notebooks/<name>.ipynb``, English,
-and ``notebooks/<name>.zh.ipynb``, Chinese, without outputs. With ``--check`` nothing is written, and the exit status
-says whether they are as their sources have them. docs/lessons.md says how a source is written.
+(https://jupytext.readthedocs.io/en/latest/formats-markdown.html).Out of it come ``notebooks/<name>.ipynb``, English,
+and ``notebooks/<name>.zh.ipynb``, Chinese, without outputs; the READMEs get their badges, which name the same address.
+With ``--check`` nothing is written, and the exit status says whether all is as its source has it. docs/lessons.md says
+how a source is written.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from typing import Any
 import nbformat
 
 from lib import words
-from lib.cli.address import setup
+from lib.cli.address import setup, with_badges
 from lib.cli.lessons import file_name
 from lib.files import ROOT, write_whole
 from lib.runs import records
@@ -36,21 +37,22 @@ class SourceError(ValueError):
 
 def main(given: Sequence[str] | None = None) -> int:
     """Write what is not as its source has it; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m lib.cli.generate", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="lab lessons", description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="LESSON", help="default: all")
     parser.add_argument("--check", action="store_true", help="write nothing, say what is not as its source has it")
     asked = parser.parse_args(given)
-    drifted = []
-    for name in asked.names or [path.stem for path in sorted(SOURCES.glob("*.md"))]:
-        for language in words.LANGUAGES:
-            path = NOTEBOOKS / file_name(name, language)
-            content = nbformat.writes(notebook(name, language)) + "\n"
-            if path.exists() and path.read_text(encoding="utf-8") == content:
-                continue
-            drifted.append(path)
-            if not asked.check:
-                write_whole(path, content.encode())
-            print(f"{path.relative_to(ROOT)} {'is not as its source has it' if asked.check else 'written'}")
+    made = {
+        NOTEBOOKS / file_name(name, language): nbformat.writes(notebook(name, language)) + "\n"
+        for name in asked.names or [path.stem for path in sorted(SOURCES.glob("*.md"))]
+        for language in words.LANGUAGES
+    }
+    for readme, language in {"README.md": "en", "README.zh.md": "zh"}.items():
+        made[ROOT / readme] = with_badges((ROOT / readme).read_text(encoding="utf-8"), language)
+    drifted = [p for p, content in made.items() if not p.exists() or p.read_text(encoding="utf-8") != content]
+    for path in drifted:
+        if not asked.check:
+            write_whole(path, made[path].encode())
+        print(f"{path.relative_to(ROOT)} {'is not as its source has it' if asked.check else 'written'}")
     return 1 if asked.check and drifted else 0
 
 

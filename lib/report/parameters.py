@@ -22,3 +22,4 @@ class ReportParameters(Parameters):
     course: Text
     date: Text
     teacher: Text
+    words: str  # the path of the student's own words; empty: none

@@ -107,11 +107,25 @@ def defaults(notebook: str) -> dict[str, Any]:
     return resolve(notebook, as_it_stands(notebook))
 
 
+def names() -> list[str]:
+    """The profiles there are."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def notebooks() -> tuple[str, ...]:
+    """The notebooks that leave a record."""
+    return tuple(sorted(recipes.read()))
+
+
+def exists(profile: str) -> bool:
+    """Whether a file lists the runs of a profile; those of ``explore`` were made by hand."""
+    return bool(re.fullmatch(NAME, profile)) and (FOLDER / f"{profile}.yaml").exists()
+
+
 def _read(profile: str) -> dict[str, Any]:
     path = FOLDER / f"{profile}.yaml"
-    if not re.fullmatch(NAME, profile) or not path.exists():
-        there = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yaml")))
-        raise ProfileError(f"There is no profile {profile!r}; there are: {there}.")
+    if not exists(profile):
+        raise ProfileError(f"There is no profile {profile!r}; there are: {', '.join(names())}.")
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 

@@ -41,8 +41,10 @@ def word(kind: str, value: Any) -> Any:
 
     A number is left as it is, and so is a name that has no word.
     """
+    say = words.current()
+    if isinstance(value, bool):
+        return say("label.with" if value else "label.without")
     if not isinstance(value, str):
         return "" if value is None else value
-    say = words.current()
     count, _, rest = value.partition(" ")
     return say.plain(f"{kind}.{rest}", count=count) if count.isdigit() else say.or_as_is(kind, value)
