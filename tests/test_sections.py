@@ -138,7 +138,7 @@ def test_every_figure_and_table_of_a_data_set_is_there(both, shown, language):
     kinds = (
         "views",
         "pretraining",
-        "classifier",
+        "head_training",
         "class_accuracy",
         "confusion",
         "mistakes",

@@ -134,7 +134,9 @@ def _show(report: Report, images: Images, key: str, figure: Figure, **given: Any
 def classification(report: Report, images: Images, claims: Value) -> None:
     """How the head learnt and how well it does on the test images."""
     main = [r.content for r in images.main]
-    report.text("classification.text", accuracies=f"accuracies-{images.name}", classifier=f"head_training-{images.name}")
+    report.text(
+        "classification.text", accuracies=f"accuracies-{images.name}", classifier=f"head_training-{images.name}"
+    )
     _show(report, images, "head_training", plots.classifier(main, report.figure_words))
     accuracies(report, images, claims)
     if len(images.first["dataset"]["classes"]) > 1:
