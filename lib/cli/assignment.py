@@ -27,7 +27,7 @@ def add_to(add: Any) -> None:
     grade.add_argument("handins", type=Path, metavar="FOLDER", help="notebooks and zip files, by any name")
     grade.add_argument("--out", help="default: FOLDER-graded beside it", **place)
     grade.add_argument("--jobs", type=int, default=0, metavar="N", help="how many at once; default: one a core")
-    grade.add_argument("--seconds", type=float, default=60, metavar="S", help="for one cell or test; default: 60")
+    grade.add_argument("--seconds", type=float, default=40, metavar="S", help="for one cell or test; default: 40")
     grade.add_argument("--total", type=float, default=300, metavar="S", help="for one hand-in; default: 300")
     grade.add_argument("--memory", type=float, default=4, metavar="GB", help="for one hand-in; default: 4")
     check = commands("check", help="say what can be said of handed-in reports and their records")

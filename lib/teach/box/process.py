@@ -28,7 +28,7 @@ START = 120  # seconds until Python and torch have been imported, on a machine t
 class Limits:
     """What one hand-in may take."""
 
-    cell: float = 60  # seconds for a cell, or for the calls of a test
+    cell: float = 40  # seconds for a cell, or for the calls of a test
     total: float = 300  # seconds for all of them
     memory: int = 4 << 30  # bytes
     processes: int = 64
