@@ -127,5 +127,5 @@ def _hanging(head: str, text: str) -> list[str]:
     """Lines of at most ``WIDTH`` columns; Chinese has no blanks to break at, and takes two columns a character."""
     wide = _columns(text) > 1.5 * len(text)
     room = (WIDTH - MARGIN) // (2 if wide else 1)
-    lines = textwrap.wrap(text, room) or [""]
+    lines = textwrap.wrap(text, room, break_on_hyphens=False) or [""]
     return [head + lines[0], *(" " * MARGIN + line for line in lines[1:])]
