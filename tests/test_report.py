@@ -224,8 +224,9 @@ def test_a_section_of_ones_own_as_the_guide_has_it(tmp_path, monkeypatch):
         source = (words.TEXTS / f"{language}.yaml").read_text(encoding="utf-8")
         (folder / f"{language}.yaml").write_text(f"{source}\n{more}\n", encoding="utf-8")
     node = nbf.reads((ROOT / "notebooks/report.ipynb").read_text(encoding="utf-8"))
-    node.cells[1].source = f"from lib import words\nwords.TEXTS = __import__('pathlib').Path({str(folder)!r})\n" + (
-        node.cells[1].source
+    node.cells[1].source = (
+        f"from lib import words as kit_words\nkit_words.TEXTS = __import__('pathlib').Path({str(folder)!r})\n"
+        + (node.cells[1].source)
     )
     node.cells.insert(-1, nbf.new_code_cell(cell))
     path = tmp_path / "own.ipynb"
