@@ -21,8 +21,8 @@ def answers(subject: Subject, image: Tensor, notes: Mapping[str, str], truth: in
     for name, reader in subject.readers.items():
         (verdict,) = reader.ask(image[None])
         what, share = subject.classes[verdict.winner], f"{max(verdict.shares):.0%}"
-        told = subject.say.plain("explore.prediction", what=what, share=share)
-        said = f"{subject.say(f'explore.reader.{name}')}: {told}"
+        reads = subject.say(f"explore.reader.{name}")
+        said = subject.say.plain("explore.prediction", reader=reads, what=what, share=share)
         if truth is not None:
             said = f"{'✓' if verdict.winner == truth else '✗'} {said}"
         heads = [html.line(said, 14, "bold"), html.line(notes.get(name, ""), 12)]
