@@ -2,7 +2,6 @@
 
 import copy
 import json
-from itertools import zip_longest
 
 import pytest
 from bs4 import BeautifulSoup
@@ -95,9 +94,9 @@ def shown(monkeypatch):
 def table(shown, anchor):
     (found,) = [piece.find(id=anchor) for piece in shown if piece.find(id=anchor)]
     heads = [cell.get_text() for cell in found.select("thead th")]
-    rows = [[cell.get_text() for cell in row.select("td, th")] for row in found.select("tbody tr:not(.below)")]
-    below = [row.get_text() for row in found.select("tbody tr.below")]
-    return [dict(zip(heads, row, strict=True)) | {"command": line} for row, line in zip_longest(rows, below)]
+    rows = [[cell.get_text() for cell in row.select("td, th")] for row in found.select("tbody tr")]
+    commands = {name.get_text(): name.find_next("dd").get_text() for name in found.select("details.commands dt")}
+    return [dict(zip(heads, row, strict=True)) | {"command": commands.get(" · ".join(row[:2]))} for row in rows]
 
 
 def test_runs_of_a_sweep_have_no_sections_of_their_own(everything):
