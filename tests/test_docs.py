@@ -11,6 +11,7 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
+from bench import paper
 from lib.cli.__main__ import parser
 from lib.files import ROOT
 
@@ -211,3 +212,9 @@ def test_the_tests_that_the_readmes_name_exist(readme):
 def test_the_readmes_picture_is_small_and_in_both_languages():
     for language in ("en", "zh"):
         assert (ROOT / f"figures/report.{language}.webp").stat().st_size <= 200_000
+
+
+def test_the_ways_to_paper_are_the_records():
+    record = json.loads(paper.RECORD.read_text(encoding="utf-8"))
+    assert f"{paper.START}{paper.table(record)}{paper.END}" in paper.PAGE.read_text(encoding="utf-8")
+    assert list(record["ways"]) == list(paper.WAYS)

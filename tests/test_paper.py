@@ -135,11 +135,11 @@ def test_pages_are_full_but_at_a_chapters_end(reports, printed, tmp_path, langua
     (tmp_path / "report.typ").write_text(pdf.as_typst(Paper(reports(language, profile), tmp_path)), encoding="utf-8")
     typst.compile(tmp_path / "report.typ", output=tmp_path / "{0p}-page.png", format="png", ppi=25.4)  # a pixel a mm
     for i, path in enumerate(sorted(tmp_path.glob("*-page.png")), 1):
-        inked = (np.asarray(Image.open(path).convert("L"))[20:-19] < 200).any(axis=1).nonzero()[0]
-        gaps = np.diff(inked, prepend=-1, append=258) - 1
-        full = 258 - gaps[gaps >= 12].sum()
+        inked = (np.asarray(Image.open(path).convert("L"))[18:-17] < 200).any(axis=1).nonzero()[0]
+        gaps = np.diff(inked, prepend=-1, append=262) - 1
+        full = 262 - gaps[gaps >= 12].sum()
         last = i + 1 in chapters or i == len(reader.pages)
-        assert last or full > 258 * 2 / 3, f"page {i} is {full / 258:.0%} full"
+        assert last or full > 262 * 2 / 3, f"page {i} is {full / 262:.0%} full"
 
 
 @both

@@ -15,7 +15,7 @@ from typing import Any
 import pypandoc
 from bs4 import BeautifulSoup, Tag
 
-WIDTH = 168  # mm of a line
+WIDTH = 170  # mm of a line
 INCH = 96  # CSS pixels
 # A figure on paper beside one on the screen: plots are drawn with letters of 10 pt, diagrams with 14 px.
 SCALES = {"plot": 0.63, "diagram": 0.62}
@@ -96,7 +96,7 @@ def _formulas(main: Tag) -> None:
     """The TeX that a formula was written in: what pandoc reads best."""
     for math in main.find_all("math"):
         span = BeautifulSoup("<span></span>", "html.parser").span
-        span["data-tex"], span["data-shown"] = math["alttext"], math["display"]
+        span["data-tex"], span["data-shown"] = math.get("alttext", math.get_text()), math["display"]
         math.replace_with(span)
 
 
