@@ -12,6 +12,7 @@ from torch import Tensor
 from lib.explore import html
 from lib.explore.answers import answers
 from lib.explore.pad import Pad
+from lib.explore.room import Room
 from lib.explore.subject import Subject
 from lib.report import plots
 
@@ -140,10 +141,10 @@ def widget(subject: Subject) -> ipywidgets.Widget:
 
     upload.observe(uploaded, "value")
     if not grey:
-        return ipywidgets.VBox([upload, shown])
+        return Room([upload, shown], say)
     pad = Pad(clear_label=say("explore.clear"))
     pad.observe(drawn, "ink")
-    return ipywidgets.HBox([ipywidgets.VBox([pad, upload]), shown])
+    return Room([ipywidgets.HBox([ipywidgets.VBox([pad, upload]), shown])], say)
 
 
 def answer(subject: Subject, image: Tensor) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor
 from lib.augment import GaussianBlur, Rotation
 from lib.explore import html
 from lib.explore.answers import answers
+from lib.explore.room import Room
 from lib.explore.subject import Subject
 from lib.report.style import DASHES, name_data
 from lib.report.style import figure as empty_figure
@@ -127,7 +128,7 @@ def widget(subject: Subject) -> ipywidgets.Widget:
     grid = ipywidgets.GridBox(
         [number, *sliders.values(), back], layout={"grid_template_columns": "repeat(auto-fill, 310px)"}
     )
-    return ipywidgets.VBox([grid, shown])
+    return Room([grid, shown], say)
 
 
 def _page(subject: Subject, number: int, amounts: Mapping[str, float]) -> str:

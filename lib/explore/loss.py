@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from lib.explore import html
+from lib.explore.room import Room
 from lib.explore.subject import Subject
 from lib.loss import nt_xent_loss
 from lib.report.style import PALETTE, name_data
@@ -105,7 +106,7 @@ def widget(subject: Subject) -> ipywidgets.Widget:
     for control in (temperature, anchor):
         control.observe(show, "value")
     show()
-    return ipywidgets.VBox([temperature, anchor, shown])
+    return Room([temperature, anchor, shown], say)
 
 
 def _page(subject: Subject, of: Batch, anchor: int, temperature: float) -> str:

@@ -21,6 +21,7 @@ from lib.augment import (
     Warp,
 )
 from lib.explore import html
+from lib.explore.room import Room
 from lib.explore.subject import Subject
 from lib.report import plots
 
@@ -157,7 +158,7 @@ def widget(subject: Subject) -> ipywidgets.Widget:
     again.on_click(reset)
     show()
     grid = ipywidgets.GridBox(list(sliders.values()), layout={"grid_template_columns": "repeat(auto-fill, 310px)"})
-    return ipywidgets.VBox([grid, ipywidgets.HBox([place, seed, again]), shown])
+    return Room([grid, ipywidgets.HBox([place, seed, again]), shown], say)
 
 
 def _slider(subject: Subject, name: str, value: float) -> ipywidgets.FloatSlider:
