@@ -226,7 +226,7 @@ def test_a_word_file(reports, tmp_path, language):
     write_docx(reports(language), tmp_path / "r.docx")
     page = BeautifulSoup(reports(language).read_text(encoding="utf-8"), "html.parser")
     document = docx.Document(tmp_path / "r.docx")
-    assert len(document.inline_shapes) == len(page.select("main figure img"))
+    assert len(document.inline_shapes) == len(page.select("figure img"))
     xml = document.element.xml
     assert xml.count("<m:oMath>") == len(page.select("main math"))
     assert "source-1" not in xml
