@@ -26,7 +26,7 @@ from lib.report import plots
 
 SHOWN = 8  # images of the widget
 WIDE = {"description_width": "110px"}  # of the words beside a slider
-ASKED = 128  # images of the mean similarities: those shown are the first of them
+ASKED = 64  # images of the mean similarities: those shown are the first of them
 
 
 @dataclass(frozen=True)

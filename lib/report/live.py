@@ -6,7 +6,6 @@ at its end, so that the executed file holds no more than one would see in the en
 """
 
 import time
-import warnings
 from functools import partial
 from typing import Any
 
@@ -89,6 +88,8 @@ class Live:
             self.cell, self.trainings = now, {}
             self.line, self.picture, self.epochs = None, Picture(), -1
             self.printed = progress.Lines()
+        if training.name not in self.trainings:
+            self.picture.places = []  # another curve, another layout
         self.trainings[training.name] = training
         # whoever executes a notebook unwatched has nobody to answer input()
         if watched := get_ipython().kernel.get_parent()["content"].get("allow_stdin", True):
@@ -119,13 +120,11 @@ class Live:
 
     def _has_figure(self, training: Training) -> bool:
         known = self.run.dataset and training.name.startswith(f"{self.run.profile}/{self.run.name} ")
-        return bool(known and (training.history or getattr(self.run.asked, "probe_images", 0)))
+        return bool(known and training.history)
 
     def _figure(self, training: Training) -> Figure:
         """The finished figure's axes from the start, so that a curve grows into them."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of axes without a curve as yet
-            drawn = self._plot(training)
+        drawn = self._plot(training)
         for axis in drawn.axes:
             axis.set_xlim(0.5, training.epochs + 0.5)
         return drawn
@@ -133,7 +132,7 @@ class Live:
     def _plot(self, training: Training) -> Figure:
         if progress.short(training.name) == "pretraining":
             return plots.pretraining([self.run.content | {"history": {"pretraining": training.history}}])
-        heads = {name: t for name, t in self.trainings.items() if progress.short(name) != "pretraining"}
+        heads = {name: t for name, t in self.trainings.items() if t.history and progress.short(name) != "pretraining"}
         entries = [{"labels": head.images, "history": name} for name, head in heads.items()]
         history = {name: head.history for name, head in heads.items()}
         return plots.classifier([self.run.content | {"history": history, "results": {"classifiers": entries}}])
