@@ -47,9 +47,9 @@ def digits() -> data.Dataset:
     return data.samples.SAMPLES["mnist"]()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it lasts, no other test can start Playwright
 def jupyterlab(tmp_path_factory):
-    """A JupyterLab on a folder with copies of the notebooks, and a browser: one of each for all tests."""
+    """A JupyterLab on a folder with copies of the notebooks, and a browser: one of each for a file of tests."""
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     if not (browser := find_browser()):
         pytest.skip("no Chromium, Chrome or Edge on this machine")
