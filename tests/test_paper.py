@@ -177,7 +177,7 @@ def test_fonts_of_windows_are_its_own(monkeypatch):
     assert pdf.fonts("中") == {"serif": ["Times New Roman", "SimSun"], "sans": ["Arial", "SimHei"]}
 
 
-PAGE = """<html lang="en"><title>T "q" \\ #x $y [</title><header class="cover" data-language="en"><h1>#T $x$</h1><p>s</p>
+PAGE = """<html lang="en"><title>"q" \\ #x $y [</title><header class="cover" data-language="en"><h1>#T $x$</h1><p>s</p>
 <table><tr><th>Student</th><td>A*b_c</td></tr></table></header><nav id="contents"><h2 id="contents-title">C</h2></nav>
 <main>{}</main></html>"""
 
