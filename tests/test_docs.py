@@ -148,8 +148,9 @@ def test_both_readmes_have_the_same_numbers_commands_links_and_pictures():
     blocks = [re.findall(r"^(python lab\.py \w+|[\w./ ]+?)  ", text, re.M) for text in (english, chinese)]
     assert len(blocks[0]) >= 10
     assert blocks[0] == blocks[1]
-    # each has the report and the notebooks in its own language, and leads to the other
-    chinese = chinese.replace(".zh.ipynb", ".ipynb")
+    # each has the report, the notebooks and the teacher's pages in its own language, and leads to the other
+    chinese = chinese.replace(".zh.ipynb", ".ipynb").replace("docs/teaching.zh.md", "docs/teaching.md")
+    chinese = chinese.replace("docs/grading.zh.md", "docs/grading.md")
     links = [
         sorted(re.findall(r"\]\(([^)]+)\)", text.replace(other, "").replace(f"report.{language}.webp", "report.webp")))
         for text, other, language in ((english, "(README.zh.md)", "en"), (chinese, "(README.md)", "zh"))

@@ -208,8 +208,8 @@ def test_an_image_upside_down_is_lost_and_its_features_are_others(subject):
 
 
 @pytest.mark.parametrize("room", [views, loss, digit, failures], ids=lambda room: room.__name__.split(".")[-1])
-def test_a_slider_is_answered_in_200_ms_of_the_processor(subject, room):
-    """Of this process's time, so that a busy machine does not count."""
+def test_every_slider_and_the_pad_are_answered(subject, room):
+    """An error in an answer comes through here; how fast they are is ``bench/explore.py``'s to say."""
     shown = room.widget(subject)
     if room is digit:
         ink = np.asarray(drawn_three()).tobytes()
@@ -218,12 +218,8 @@ def test_a_slider_is_answered_in_200_ms_of_the_processor(subject, room):
     else:
         sliders = [w for w in walk(shown) if hasattr(w, "step") and hasattr(w, "max")][:3]
         answers = [lambda s=s: setattr(s, "value", s.value + s.step if s.value < s.max else s.min) for s in sliders]
-    for answer in answers:  # the first time features of all known images are computed
-        answer()
-    before = time.process_time()
     for answer in answers:
         answer()
-    assert (time.process_time() - before) / len(answers) < 0.2
 
 
 def walk(widget):
