@@ -41,6 +41,11 @@ class Training:
     left: float | None = None
     ended: bool = False
 
+    def expect(self) -> None:
+        """Take the last epoch, its probe included, for the measure of those to come."""
+        last = self.history[-1]
+        self.left = (last["seconds"] + last.get("probe_seconds", 0)) * (self.epochs - len(self.history))
+
     @property
     def interrupted(self) -> bool:
         """Whether it ended before its last epoch."""

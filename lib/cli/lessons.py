@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 
 from lib import words
-from lib.files import ROOT, written_whole
+from lib.files import ROOT, write_whole
 
 FOLDER = ROOT / "my-notebooks"
 #: In the order in which they are read; a copy's name begins with its place, so that a file browser keeps it.
@@ -53,11 +53,9 @@ def lay_out(language: str = "en", lessons: Path = ROOT / "notebooks", folder: Pa
         if copy.exists() and _digest(copy) not in (before, newest):
             mine, copy = copy, _beside(copy, before)
             said.append(words.load(language).plain("lesson.newer", mine=mine.name, new=copy.name))
-        with written_whole(copy) as part:
-            part.write_bytes(source.read_bytes())
+        write_whole(copy, source.read_bytes())
         given[source.name] = newest
-    with written_whole(kept) as part:
-        part.write_text(json.dumps(given, indent=1), encoding="utf-8")
+    write_whole(kept, json.dumps(given, indent=1).encode())
     return said
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -9,7 +10,7 @@ from matplotlib.figure import Figure
 
 from lib import progress, words
 from lib.compare.grid import Asked
-from lib.report import values
+from lib.report import live, values
 from lib.report.tries_plots import Shown, tries
 
 NONE = "–"
@@ -80,17 +81,10 @@ def state(row: Row) -> str:
         return ""
     parts = [spoken.plain(f"compare.{row.state}")]
     if row.state == "running" and row.doing:
-        parts = [progress.line(row.doing, _say)]
+        parts = [progress.line(row.doing, partial(live.say, row.doing))]
     if len(row.runs) > 1:
         parts.append(spoken.plain("compare.seeds", done=len(row.records), all=len(row.runs)))
     return " · ".join([*parts, row.note] if row.note else parts)
-
-
-def _say(key: str, value: str) -> str:
-    spoken = words.current()
-    if key != "name":
-        return spoken.plain(f"live.{key}", value=value)
-    return spoken.plain("table.classifier") if value.startswith("classifier") else spoken.or_as_is("phase", value)
 
 
 class Table:

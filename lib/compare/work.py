@@ -72,10 +72,9 @@ class Follower:
         elif "history" in event:
             self.training = progress.Training(progress.short(event["name"]), event["epochs"], event["history"])
         elif "loss" in event:
-            training, self.since = self.training, time.monotonic()
-            training.history.append(event)
-            each = event["seconds"] + event.get("probe_seconds", 0)
-            training.left = each * (training.epochs - len(training.history))
+            self.since = time.monotonic()
+            self.training.history.append(event)
+            self.training.expect()
 
     def now(self) -> progress.Training | None:
         """The training that is going on, its time left counted down."""

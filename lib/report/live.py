@@ -32,6 +32,18 @@ def cell() -> str:
     return kernel.get_parent()["header"]["msg_id"] if kernel else ""
 
 
+def say(training: Training, key: str, value: str) -> str:
+    """A piece of the line, in words: see ``progress.line``. Who does not know the images of a head leaves them out."""
+    spoken = words.current()
+    if key != "name":
+        return spoken.plain(f"live.{key}", value=value)
+    if not value.startswith("classifier"):
+        return spoken.or_as_is("phase", value)
+    if training.images:
+        return spoken.plain("phase.classifier", labels=f"{training.images:,}")
+    return spoken.plain("table.classifier")
+
+
 class Sentence:
     """A line of text as a notebook shows it, never wrapped."""
 
@@ -95,24 +107,15 @@ class Live:
         if watched := get_ipython().kernel.get_parent()["content"].get("allow_stdin", True):
             self._write(training)
         else:
-            self.printed.say = partial(self.say, training)
+            self.printed.say = partial(say, training)
             self.printed(training)
         news = watched and self.picture.due and self.epochs != len(training.history) < training.epochs
         if self._has_figure(training) and (training.ended or news):
             self.picture.show(self._figure(training), last=training.ended)
             self.epochs = -1 if training.ended else len(training.history)
 
-    def say(self, training: Training, key: str, value: str) -> str:
-        """A piece of the line, in words: see ``progress.line``."""
-        spoken = words.current()
-        if key != "name":
-            return spoken.plain(f"live.{key}", value=value)
-        if value.startswith("classifier"):
-            return spoken.plain("phase.classifier", labels=f"{training.images:,}")
-        return spoken.or_as_is("phase", value)
-
     def _write(self, training: Training) -> None:
-        sentence = Sentence(progress.line(training, partial(self.say, training)))
+        sentence = Sentence(progress.line(training, partial(say, training)))
         if self.line:
             self.line.update(sentence)
         else:

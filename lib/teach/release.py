@@ -10,7 +10,7 @@ from typing import Any
 
 import nbformat
 
-from lib.files import written_whole
+from lib.files import write_whole
 from lib.teach import words
 from lib.teach.master import BEGIN_HIDDEN, END_HIDDEN, Master, grade_id, load, role
 
@@ -59,11 +59,9 @@ def release(source: Path, target: Path, overwrite: bool = False) -> list[Path]:
     for master in found:  # all are made before one is written
         made.append((master, stripped(nbformat.read(master.path, as_version=4), master.language)))
     for master, notebook in made:
-        with written_whole(target / master.path.name) as part:
-            part.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
+        write_whole(target / master.path.name, f"{nbformat.writes(notebook)}\n".encode())
         name = "README.md" if master.language == "en" else f"README.{master.language}.md"
-        with written_whole(target / name) as part:
-            part.write_text(_readme(master), encoding="utf-8", newline="\n")
+        write_whole(target / name, _readme(master).encode())
     return sorted(target.iterdir())
 
 

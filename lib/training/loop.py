@@ -81,9 +81,8 @@ class Pace:
     def epoch(self) -> None:
         """To be called after each epoch: the next one is measured by itself."""
         training, self.taken = self.training, 0
-        last = training.history[-1]
-        training.left = (last["seconds"] + last.get("probe_seconds", 0)) * (training.epochs - len(training.history))
-        progress.tell(name=training.name, **last, epochs=training.epochs)
+        training.expect()
+        progress.tell(name=training.name, **training.history[-1], epochs=training.epochs)
         progress.show(training)
 
 

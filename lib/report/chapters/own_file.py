@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from lib.files import written_whole
+from lib.files import write_whole
 from lib.words import Words
 
 HEADING = re.compile(r"^#+[^\n]*?\{#([\w.-]+)\}[ \t]*$", re.M)
@@ -89,9 +89,7 @@ def prepare(path: Path, wanted: Sequence[str], say: Words) -> None:
     text = path.read_text(encoding="utf-8-sig") if path.exists() else f"---\n{cover}---\n\n<!-- {say('own.file')} -->\n"
     for name in lacking:
         text += f"\n# {title(name, say)} {{#{name}}}\n\n<!-- {hint(name, say)} -->\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(path) as part:
-        part.write_text(text, encoding="utf-8", newline="\n")
+    write_whole(path, text.encode())
 
 
 def _section(name: str) -> tuple[str, str]:
