@@ -12,7 +12,6 @@ from pathlib import Path
 
 from lib import files
 from lib.cli import LabError, jobs, plan
-from lib.report.pdf import find_browser
 
 HERE = Path(workflow.basedir)
 try:
@@ -50,7 +49,7 @@ rule report:
     input:
         [] if PLAN.published else PLAN.inputs,
         f"{FOLDER}/report.html",
-        [f"{FOLDER}/report.pdf"] if find_browser() else [],
+        f"{FOLDER}/report.pdf",
 
 
 # Neither record nor checkpoint is an output of the rule: Snakemake would delete them with a failed run. The
@@ -83,22 +82,24 @@ rule notebook_report:
         PLAN.inputs,
         notebook="notebooks/report.ipynb",
         cover="notebooks/cover.yaml",
+        words=lambda w: [PLAN.words] if PLAN.words else [],  # the path may hold braces
         code=REPORT,
-        texts=glob("notebooks/text/*.yaml") + glob("figures/diagrams/*.svg") + ["notebooks/claims.yaml", "bench/results/original_cifar10.json"],
+        texts=glob("notebooks/text/*.yaml") + ["notebooks/claims.yaml", "bench/results/original_cifar10.json"],
     output:
         f"{FOLDER}/report.ipynb",
     params:
         profile=PLAN.profile,
         published=PLAN.published,
     run:
+        words = Path(PLAN.words).absolute().as_posix() if PLAN.words else ""
         records = HERE / "figures/records" if params.published else Path(output[0]).absolute().parents[1]
-        jobs.report_notebook(input.notebook, input.cover, Path(output[0]), {"profile": params.profile, "runs": str(records)})
+        jobs.report_notebook(input.notebook, input.cover, Path(output[0]), {"profile": params.profile, "runs": str(records), "words": words})
 
 
 rule html:
     input:
         f"{FOLDER}/report.ipynb",
-        glob("notebooks/template/*"),
+        glob("notebooks/template/*") + glob("notebooks/text/references.*"),
         "lib/report/export.py",
     output:
         f"{FOLDER}/report.html",
@@ -110,6 +111,7 @@ rule pdf:
     input:
         f"{FOLDER}/report.html",
         "lib/report/pdf.py",
+        "lib/report/paper.py",
     output:
         f"{FOLDER}/report.pdf",
     run:

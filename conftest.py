@@ -3,13 +3,17 @@
 import os
 import shutil
 import tempfile
+from functools import cache
 
 import pytest
 import torch
 from nbmake.nb_run import NotebookRun
 from nbmake.pytest_items import NotebookItem
 
+from figures.browser import find_browser
 from lib import data
+from lib.files import ROOT
+from tests.browser import Server
 from tests.pictures import without_picture
 
 os.environ |= {
@@ -43,6 +47,43 @@ def digits() -> data.Dataset:
     return data.samples.SAMPLES["mnist"]()
 
 
+@pytest.fixture(scope="module")  # while it lasts, no other test can start Playwright
+def jupyterlab(tmp_path_factory):
+    """A JupyterLab on a folder with copies of the notebooks, and a browser: one of each for a file of tests."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    if not (browser := find_browser()):
+        pytest.skip("no Chromium, Chrome or Edge on this machine")
+    notebooks = tmp_path_factory.mktemp("notebooks")
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        shutil.copy(path, notebooks)
+    server = Server(tmp_path_factory.mktemp("jupyterlab"), notebooks)
+    with playwright.sync_playwright() as started:
+        sandbox = [] if hasattr(os, "geteuid") and os.geteuid() else ["--no-sandbox"]
+        server.browser = started.chromium.launch(executable_path=browser, args=sandbox)
+        yield server
+        server.browser.close()
+    server.stop()
+
+
 @pytest.fixture
 def generator() -> torch.Generator:
     return torch.Generator().manual_seed(7)
+
+
+@pytest.fixture(scope="session")
+def reports(tmp_path_factory):
+    """The HTML of the published records' report by language and profile, as `lab report` makes it."""
+    import papermill
+
+    from lib.report import export
+
+    @cache
+    def made(language, profile="improved"):
+        folder = tmp_path_factory.mktemp(language)
+        cover = {"student": "李华", "number": 2021, "date": "2026-11-24"}
+        given = {"runs": str(ROOT / "figures/records"), "profile": profile, "language": language, **cover}
+        papermill.execute_notebook(ROOT / "notebooks/report.ipynb", folder / "r.ipynb", given, progress_bar=False)
+        export.export(folder / "r.ipynb", folder / "r.html")
+        return folder / "r.html"
+
+    return made

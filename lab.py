@@ -23,7 +23,7 @@ CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 CUDA = (
     "import importlib.util as u, sys; sys.exit(3 if u.find_spec('torch') and __import__('torch').version.cuda else 0)"
 )
-TESTS = ("test", "bench")  # the commands that need requirements-test.txt
+TESTS = ("test", "bench", "lessons")  # the commands that need requirements-test.txt
 
 
 def main(words):

@@ -17,9 +17,8 @@ import time
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
-from lib import data
+from lib import data, progress
 from lib.augment import Views
 from lib.models import Classifier, SimCLR, freeze_encoder
 from lib.runs import profiles, records
@@ -94,7 +93,7 @@ def main() -> None:
     if options.table:
         print(table(json.loads(RESULT.read_text())))
         return
-    loop.tqdm = lambda **kwargs: tqdm(disable=True, **kwargs)
+    progress.WATCHERS.clear()
     images = data.load("cifar10")
     runs = {run.name: run.resolved for run in profiles.load("original") if run.notebook == "cifar10"}
     measured = {}

@@ -16,11 +16,9 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
-from tqdm import tqdm
-
 from bench.measure import table
+from lib import progress
 from lib.runs import records
-from lib.training import loop
 
 RESULTS = Path(__file__).parent / "results"
 TOPICS = ("views", "loss", "epoch", "cifar", "classifier", "startup", "memory")
@@ -28,8 +26,8 @@ PEERS = ("lightly", "pytorch-metric-learning", "kornia")
 
 
 def silence() -> None:
-    """No progress bars between the lines."""
-    loop.tqdm = lambda **options: tqdm(**(options | {"disable": True}))
+    """No lines of progress between its own."""
+    progress.WATCHERS.clear()
 
 
 def described(repeats: int, began: float) -> dict:

@@ -12,11 +12,15 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from lib.files import ROOT
-from lib.report import evidence, values, verdicts
+from lib.report import bibliography, evidence, values, verdicts
 from lib.report.page import Report
 
 RECORDS = ROOT / "figures/records/evidence"
 PAGE = ROOT / "docs/evidence.md"
+RERUN = (
+    "The last column of each table makes its row again. A row about labels or heads builds on the run that its command "
+    "names as `simclr_run`; make that one first."
+)
 
 
 class Page(Report):
@@ -42,7 +46,7 @@ class Page(Report):
         self.labels[f"figure-{anchor}"] = f"Figure {self.figures}"
         self.pictures[anchor] = figure
         caption = _plain(self.words(f"{key}.caption", **given))
-        seen = caption.replace("`", "").replace("[", "(").replace("]", ")")
+        seen = (getattr(figure, "alt", "") or caption).replace("`", "").replace("[", "(").replace("]", ")")
         self.lines.append(f"![{seen}](../figures/{anchor}.svg)\n\n**Figure {self.figures}.** {caption}")
 
     def table(
@@ -56,7 +60,11 @@ class Page(Report):
         self.lines.append(f"**Table {self.tables}.** {_plain(self.words(f'{key}.caption', **given))}\n\n{table}")
 
     def markdown(self) -> str:
-        return re.sub(r"\[\]\(#([\w-]+)\)", lambda link: self.labels[link[1]], "\n\n".join(self.lines)) + "\n"
+        def written(link: re.Match) -> str:
+            place = link[1]
+            return bibliography.inline(place[4:]) if place.startswith("ref-") else self.labels[place]
+
+        return re.sub(r"\[\]\(#([\w-]+)\)", written, "\n\n".join(self.lines)) + "\n"
 
 
 def _plain(text: Any) -> str:
@@ -70,6 +78,7 @@ def page() -> Page:
     made = Page()
     gathered = evidence.gather(values.load_all(RECORDS))
     verdicts.whole(made, gathered, values.load_yaml(ROOT / "notebooks/claims.yaml"))
+    made.lines.insert(2, RERUN)
     return made
 
 

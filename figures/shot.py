@@ -1,7 +1,6 @@
 """The README's picture of a finished report: python figures/shot.py writes figures/report.<language>.webp.
 
-The report of `improved` is made from the published records, without training, and photographed by the same browser
-that prints the PDF.
+The report of `improved` is made from the published records, without training, and photographed by a browser.
 """
 
 import io
@@ -13,9 +12,9 @@ import papermill
 from PIL import Image, ImageOps
 from playwright.sync_api import sync_playwright
 
+from figures.browser import find_browser
 from lib.files import ROOT
 from lib.report.export import export
-from lib.report.pdf import HINT, find_browser
 
 # The top of each panel: a heading of the report, by its id.
 PANELS = ("body", "#experiment-mnist", "#classification-mnist")
@@ -36,10 +35,10 @@ def panels(page: Path) -> list[Image.Image]:
     """What a reader sees at each of the headings.
 
     Raises:
-        FileNotFoundError: no browser; the message says what to install.
+        FileNotFoundError: no browser.
     """
     if not (browser_path := find_browser()):
-        raise FileNotFoundError(HINT)
+        raise FileNotFoundError("no Chromium, Chrome or Edge was found: install one, or name it in LAB_BROWSER")
     sandbox = [] if hasattr(os, "geteuid") and os.geteuid() else ["--no-sandbox"]  # root has none
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=sandbox)

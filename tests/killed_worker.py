@@ -42,7 +42,7 @@ def forked(*given) -> int:
     if child := os.fork():
         return child
     try:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the bar of epochs
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the lines of its progress
         run(*given)
         os._exit(0)
     except BaseException as error:

@@ -4,13 +4,14 @@ import re
 
 import nbformat
 
-DRAWS = re.compile(r"display\(\w*plots\.")
+# A training draws its curves by itself (lib.report.live).
+DRAWS = re.compile(r"display\((\w*plots\.|\w+\.figure\()|= pretrain\(|lab\.train_classifiers\(")
 
 
 def without_picture(notebook: nbformat.NotebookNode) -> list[str]:
     """The source of each executed cell that should show a picture and shows none.
 
-    A cell should if it calls a plot, or if one of its outputs is the text of a figure.
+    A cell should if it calls a plot or trains, or if one of its outputs is the text of a figure.
     """
     return [cell.source for cell in notebook.cells if cell.cell_type == "code" and _lacks_one(cell)]
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
+from bench import paper
 from lib.cli.__main__ import parser
 from lib.files import ROOT
 
@@ -147,7 +148,9 @@ def test_both_readmes_have_the_same_numbers_commands_links_and_pictures():
     blocks = [re.findall(r"^(python lab\.py \w+|[\w./ ]+?)  ", text, re.M) for text in (english, chinese)]
     assert len(blocks[0]) >= 10
     assert blocks[0] == blocks[1]
-    # each has the report in its own language, and leads to the other
+    # each has the report, the notebooks and the teacher's pages in its own language, and leads to the other
+    chinese = chinese.replace(".zh.ipynb", ".ipynb").replace("docs/teaching.zh.md", "docs/teaching.md")
+    chinese = chinese.replace("docs/grading.zh.md", "docs/grading.md")
     links = [
         sorted(re.findall(r"\]\(([^)]+)\)", text.replace(other, "").replace(f"report.{language}.webp", "report.webp")))
         for text, other, language in ((english, "(README.zh.md)", "en"), (chinese, "(README.md)", "zh"))
@@ -161,7 +164,7 @@ def test_both_readmes_have_the_same_numbers_commands_links_and_pictures():
 def test_the_commands_on_every_page_are_understood(page):
     for words in re.findall(r"\bpython lab\.py ([^`\n#]+)", page.read_text(encoding="utf-8")):
         asked = [word for word in words.split() if word != "--cpu"]  # lab.py's own
-        parser().parse_known_args(asked) if asked[0] in ("test", "bench") else parser().parse_args(asked)
+        parser().parse_known_args(asked) if asked[0] in ("test", "bench", "lessons") else parser().parse_args(asked)
 
 
 def links(page):
@@ -210,3 +213,9 @@ def test_the_tests_that_the_readmes_name_exist(readme):
 def test_the_readmes_picture_is_small_and_in_both_languages():
     for language in ("en", "zh"):
         assert (ROOT / f"figures/report.{language}.webp").stat().st_size <= 200_000
+
+
+def test_the_ways_to_paper_are_the_records():
+    record = json.loads(paper.RECORD.read_text(encoding="utf-8"))
+    assert f"{paper.START}{paper.table(record)}{paper.END}" in paper.PAGE.read_text(encoding="utf-8")
+    assert list(record["ways"]) == list(paper.WAYS)

@@ -2,14 +2,14 @@
 
 import copy
 import json
-from itertools import zip_longest
 
 import pytest
 from bs4 import BeautifulSoup
 
+from lib import words
 from lib.evaluation.protocols import HEADS, WAYS
 from lib.files import ROOT
-from lib.report import evidence, evidence_plots, sections, values, verdicts, words
+from lib.report import evidence, evidence_plots, sections, values, verdicts
 from lib.report import page as report_page
 from lib.report.evidence import gather
 from lib.report.page import Report
@@ -94,9 +94,9 @@ def shown(monkeypatch):
 def table(shown, anchor):
     (found,) = [piece.find(id=anchor) for piece in shown if piece.find(id=anchor)]
     heads = [cell.get_text() for cell in found.select("thead th")]
-    rows = [[cell.get_text() for cell in row.select("td, th")] for row in found.select("tbody tr:not(.below)")]
-    below = [row.get_text() for row in found.select("tbody tr.below")]
-    return [dict(zip(heads, row, strict=True)) | {"command": line} for row, line in zip_longest(rows, below)]
+    rows = [[cell.get_text() for cell in row.select("td, th")] for row in found.select("tbody tr")]
+    commands = {name.get_text(): name.find_next("dd").get_text() for name in found.select("details.commands dt")}
+    return [dict(zip(heads, row, strict=True)) | {"command": commands.get(" · ".join(row[:2]))} for row in rows]
 
 
 def test_runs_of_a_sweep_have_no_sections_of_their_own(everything):
@@ -164,7 +164,8 @@ def test_label_efficiency_in_numbers(everything, shown):
     assert [row["method"] for row in rows] == [words.load("en")(f"way.{way}") for way in WAYS]
     assert rows[3]["100"] == "63.0 ± 0.1%", "0.5 + 3 ways + 1 number of labels, two seeds 0.001 apart"
     text = " ".join(piece.get_text() for piece in shown)
-    assert "With 10 labels: “SimCLR, linear head” against “trained from scratch”, a difference of −4.0 ± 0.0" in text
+    compared = "the accuracy of “SimCLR, linear head” minus that of “trained from scratch” is −4.0 ± 0.0"
+    assert f"With 10 labels, {compared}" in text
 
 
 def test_ways_in_records_of_their_own_are_compared_by_seed(write, shown):
@@ -178,7 +179,7 @@ def test_ways_in_records_of_their_own_are_compared_by_seed(write, shown):
     (found,) = gather(write(simclr("mnist", 0, 0.95), linear, scratch, more))
     evidence.label_efficiency(Report("en"), found)
     text = " ".join(piece.get_text() for piece in shown)
-    assert "“SimCLR, linear head” against “trained from scratch”, a difference of −4.0 percentage points" in text
+    assert "“SimCLR, linear head” minus that of “trained from scratch” is −4.0 percentage points" in text
 
 
 def test_a_rows_command_is_that_run(everything, shown):
@@ -191,7 +192,7 @@ def test_a_rows_command_is_that_run(everything, shown):
     asked = {"recipe": "control", "profile": "evidence", "run": "mnist-control-temperature-0.1", "temperature": 0.1}
     assert parsed(rows["0.1"]["command"]) == ("mnist", asked)
     assert parsed(rows["flip"]["command"])[1]["seed"] == 1, "the seed that there is"
-    assert rows["0.1"]["difference (points)"] == "2.50 ± 0.71"
+    assert rows["0.1"]["gain (points)"] == "2.50 ± 0.71"
     fine = table(shown, "table-evidence-labels-mnist")[3]["command"]
     part = {"recipe": "mnist-part", "run": "again", "simclr_run": "evidence/mnist-seed0", "methods": ["fine-tuned"]}
     assert parsed(fine) == ("evidence", part), "a part is no whole: it has a folder of its own"
@@ -212,6 +213,9 @@ def test_verdicts(everything, shown):
     verdict = {key: row["verdict"] for key, row in rows.items()}
     assert verdict["accuracy"] == "reproduced"
     assert rows["accuracy"]["found"] == "95.10 ± 0.10%"
+    assert verdict["time"] == verdict["head_time"] == "on this machine", "a time is not judged"
+    assert rows["time"]["claim"] == "MNIST: pretraining takes 179.4 s."
+    assert rows["accuracy"]["reported"] == "95%"
     assert verdict["six_epochs"] == "reproduced", "0.25 points apart"
     assert verdict["eight_epochs"] == "not reproduced", "3.95 points apart"
     assert verdict["clustering"] == verdict["more_accurate"] == verdict["slower"] == "reproduced"
@@ -227,9 +231,6 @@ def test_verdicts(everything, shown):
         ("near", [0.93, 0.95], 0.95, 0.015, True),
         ("near", [0.93, 0.93], 0.95, 0.015, False),
         ("near", [0.97], 0.95, 0.015, False),
-        ("factor", [100.0], 216.0, 2, False),
-        ("factor", [110.0, 120.0], 216.0, 2, True),
-        ("factor", [500.0], 216.0, 2, False),
         ("at_most", [0.69, 0.70], 0.7, 0.7, True),
         ("at_most", [0.70, 0.71], 0.7, 0.7, False),
         ("above", [0.010, 0.012], 0, 0, True),
@@ -261,7 +262,7 @@ def test_every_claim_can_be_tested_or_has_a_run():
     for name in ("mnist", "cifar10"):
         for claim in CLAIMS.content[name]["statements"]:
             assert claim["measure"] in verdicts.MEASURES
-            assert claim["measure"] == "not_run" or claim["test"] in verdicts.TESTS
+            assert claim["measure"] == "not_run" or claim["test"] in {"machine", *verdicts.TESTS}
             assert claim["measure"] != "not_run" or claim["run"] in runs
             for step in (said := CLAIMS.content[name]) and claim.get("reported", []):
                 said = said[step]
@@ -285,4 +286,4 @@ def test_figures_hold_what_the_records_do(everything):
     assert evidence_plots.growth(main).axes[0].lines[0].get_ydata()[1] == pytest.approx(0.5)
     bars = [("τ", [("0.1", [0.9, 0.92], False), ("0.5", [0.8], True)])]
     axis = evidence_plots.controls(bars, contents[0]["dataset"]).axes[0]
-    assert [drawn[0].get_ydata()[0] for drawn in axis.containers] == pytest.approx([91, 80])
+    assert [drawn[0].get_xdata()[0] for drawn in axis.containers] == pytest.approx([91, 80])

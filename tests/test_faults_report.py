@@ -10,13 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbformat import v4 as nbf
 from playwright.sync_api import sync_playwright
+from pypdf import PdfReader
 
+from figures.browser import find_browser
+from lib import words
 from lib.files import ROOT
-from lib.report import export, pdf, plots, style, words
+from lib.report import export, pdf, plots, style
 from lib.report import page as report_page
 from lib.report.page import Report, slug
-from lib.report.words import literal
 from lib.runs import records
+from lib.words import literal
 
 ENGLISH = words.load("en")
 HARM = (
@@ -216,13 +219,20 @@ def test_a_harmful_record_gives_a_report_that_is_only_text(harmful):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not pdf.find_browser(), reason="no Chromium, Chrome or Edge on this machine")
+def test_on_paper_too_it_is_only_text(harmful, tmp_path):
+    pdf.print_pdf(harmful, tmp_path / "r.pdf")
+    text = "".join(page.extract_text() for page in PdfReader(tmp_path / "r.pdf").pages)
+    assert re.sub(r"\s", "", text).count("<script>alert(document)</script>") > 20
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not find_browser(), reason="no Chromium, Chrome or Edge on this machine")
 @pytest.mark.parametrize("policy", [True, False])
 def test_in_a_browser_no_script_runs_and_no_request_leaves(harmful, policy):
     """With the page's own policy, and without it, for the escaping must do by itself."""
     asked, said = [], []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=pdf.find_browser(), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
         tab = browser.new_page(bypass_csp=not policy)
         tab.on("request", lambda request: asked.append(request.url))
         tab.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
@@ -234,7 +244,7 @@ def test_in_a_browser_no_script_runs_and_no_request_leaves(harmful, policy):
     assert said == []
 
 
-@pytest.mark.skipif(not pdf.find_browser(), reason="no Chromium, Chrome or Edge on this machine")
+@pytest.mark.skipif(not find_browser(), reason="no Chromium, Chrome or Edge on this machine")
 def test_the_policy_stops_what_the_exporter_might_miss(tmp_path, monkeypatch):
     """Harm put into the page by hand, past every check: the browser refuses it."""
     exported(tmp_path, nbf.new_markdown_cell("Text."))
@@ -243,7 +253,7 @@ def test_the_policy_stops_what_the_exporter_might_miss(tmp_path, monkeypatch):
     (tmp_path / "r.html").write_text(page.replace("<p>Text.", harm), encoding="utf-8")
     said, finished = [], []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=pdf.find_browser(), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
         tab = browser.new_page()
         tab.route("https://**", lambda route: (finished.append(route.request.url), route.abort()))
         tab.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
@@ -283,8 +293,8 @@ def test_names_in_figures_stay_what_they_are_where_they_can():
     assert len(style.as_drawn("x" * 99)) == style.LONGEST
 
 
-def test_the_legend_has_every_class():
+def test_the_map_names_every_class():
     record = records.load(ROOT / "figures/records/improved/comparison-seed0")
     record["dataset"]["classes"] = [f"_{i}" for i in range(10)]
-    legend = plots.maps(record).axes[-1].get_legend()
-    assert [text.get_text().strip() for text in legend.get_texts()] == record["dataset"]["classes"]
+    for axis in plots.maps(record).axes:
+        assert [text.get_text().strip() for text in axis.texts] == record["dataset"]["classes"]

@@ -14,10 +14,14 @@ FEW = {"epochs": 1, "classifier_epochs": 1, "labelled_chunks": [[5]], "batch_siz
 
 
 def test_papermill_leaves_a_picture_in_every_cell_that_draws(tmp_path):
-    notebook, parameters = ROOT / "notebooks/mnist.ipynb", FEW | {"runs": str(tmp_path), "run": "pictures"}
+    """In Chinese: nbmake runs the English notebooks."""
+    notebook, parameters = ROOT / "notebooks/mnist.zh.ipynb", FEW | {"runs": str(tmp_path), "run": "pictures"}
     executed = papermill.execute_notebook(notebook, tmp_path / "out.ipynb", parameters, progress_bar=False)
     assert sum(bool(DRAWS.search(cell.source)) for cell in executed.cells) >= 5
     assert without_picture(executed) == []
+    printed = "".join(o.text for cell in executed.cells for o in cell.get("outputs", ()) if o.output_type == "stream")
+    assert "张测试图像的准确率为" in printed
+    assert "test images" not in printed
 
 
 @pytest.mark.parametrize("backend", [False, True], ids=["no backend", "inline backend"])

@@ -8,7 +8,7 @@ import pytest
 from lib.files import ROOT
 from lib.runs import profiles
 from lib.runs.parameters import NOTEBOOKS
-from lib.runs.profiles import Run, cell
+from lib.runs.profiles import Run, as_it_stands, cell
 from lib.runs.recipes import resolve
 from tests.commands import parsed
 
@@ -82,7 +82,7 @@ def test_a_command_is_short_and_is_the_run(profile):
     for run in profiles.load(profile):
         line = run.command()
         notebook, given = parsed(line)
-        assert (notebook, resolve(notebook, cell(notebook) | given)) == (run.notebook, run.resolved)
+        assert (notebook, resolve(notebook, as_it_stands(notebook) | given)) == (run.notebook, run.resolved)
         assert len(line) <= LONGEST, line
 
 
@@ -92,13 +92,14 @@ def test_a_part_of_a_run_is_a_line_too():
     notebook, given = parsed(run.command(**part))
     assert given.pop("recipe") == "cifar10-part"
     wanted = run.resolved | part
-    assert resolve(notebook, cell(notebook) | given | {"recipe": run.recipe}) != wanted, (
+    assert resolve(notebook, as_it_stands(notebook) | given | {"recipe": run.recipe}) != wanted, (
         "the recipe leaves the rest out"
     )
-    assert resolve(notebook, cell(notebook) | parsed(run.command(**part))[1]) == wanted | {"recipe": "cifar10-part"}
+    repeated = resolve(notebook, as_it_stands(notebook) | parsed(run.command(**part))[1])
+    assert repeated == wanted | {"recipe": "cifar10-part"}
     maps = {"methods": [], "heads": []}
     _, given = parsed(run.command(**maps))
-    assert resolve(notebook, cell(notebook) | given)["map_images"] == run.resolved["map_images"]
+    assert resolve(notebook, as_it_stands(notebook) | given)["map_images"] == run.resolved["map_images"]
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -118,7 +119,7 @@ def test_profiles_hold_parameters_that_exist(profile):
 @pytest.mark.parametrize("profile", PROFILES)
 def test_no_run_repeats_its_recipe(profile):
     for run in profiles.load(profile):
-        own = resolve(run.notebook, cell(run.notebook) | {"recipe": run.recipe})
+        own = resolve(run.notebook, as_it_stands(run.notebook) | {"recipe": run.recipe})
         # a change of two parameters may leave one of them as it is: epochs with their sizes of views
         assert not run.changes or any(own[name] != value for name, value in run.changes.items()), str(run)
 

@@ -9,7 +9,7 @@ from lib.runs import parameters, profiles, recipes
 from lib.runs.parameters import NOTEBOOKS, ParameterError
 from lib.runs.profiles import cell
 
-NAMES = {"recipe", "profile", "run", "runs", "seed", "simclr_run"}  # of a run, no part of how it is made
+NAMES = {"recipe", "profile", "run", "runs", "seed", "simclr_run", "language"}  # of a run, no part of how it is made
 RECIPES = [(notebook, name) for notebook, known in recipes.read().items() for name in known]
 
 

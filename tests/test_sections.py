@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 
+from lib import words
 from lib.files import ROOT
-from lib.report import appendix, findings, plots, sections, values, words
+from lib.report import appendix, findings, plots, sections, values
 from lib.report import page as report_page
+from lib.report.chapters import conclusions
 from lib.report.page import Report
 from lib.runs.parameters import RunParameters, SimCLRParameters
 from lib.runs.records import load
@@ -86,7 +88,7 @@ def test_a_jpeg_copy_is_named_wherever_its_figures_stand(both, shown, language, 
         lambda: sections.data(writer, cifar),
         lambda: findings.pretraining(writer, cifar),
         lambda: findings.accuracies(writer, cifar, CLAIMS),
-        lambda: findings.conclusions(writer, [cifar], [], CLAIMS),
+        lambda: conclusions.conclusions(writer, [cifar], [], CLAIMS),
     ):
         shown.clear()
         show()
@@ -117,7 +119,7 @@ def test_published_figures_stand_beside_a_copy_but_not_beside_a_sample(both, sho
         seed.content["dataset"] |= {"genuine": False, "source": "embedded sample"}
     shown.clear()
     findings.accuracies(writer, mnist, CLAIMS)
-    findings.conclusions(writer, [mnist], [], CLAIMS)
+    conclusions.conclusions(writer, [mnist], [], CLAIMS)
     assert "original lab" not in text(shown).lower()
     assert "must not be set beside published ones" in text(shown)
 
@@ -136,7 +138,7 @@ def test_every_figure_and_table_of_a_data_set_is_there(both, shown, language):
     kinds = (
         "views",
         "pretraining",
-        "classifier",
+        "head_training",
         "class_accuracy",
         "confusion",
         "mistakes",

@@ -36,7 +36,7 @@ def builder(model, data):
 def test_begin_says_what_is_changed(begin, capsys):
     run = begin(recipe="quick", temperature=0.3)
     first, *rest, last = capsys.readouterr().out.splitlines()
-    assert first.startswith("recipe 'quick' of mnist.ipynb, with temperature=0.3, ")
+    assert first.startswith("Recipe quick of mnist.ipynb, with temperature=0.3, ")
     assert "encoder=small_cnn" in " ".join(rest)
     assert "temperature" not in " ".join(rest)
     assert str(run.folder) in last
@@ -52,7 +52,7 @@ def test_the_chunks_of_a_run(begin, capsys):
     assert torch.equal(labels[:size], images.train_labels[5 * size : 6 * size]), "in the order asked for"
     assert torch.equal(pictures[size:], images.train_images[4 * size : 5 * size])
     assert run.dataset == images.describe()
-    assert "NOT THE ORIGINAL" in capsys.readouterr().out
+    assert "Not the full original data set" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["batch_size", "classifier_batch_size"])

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from lib import progress
 from lib.augment import Views
 from lib.evaluation.neighbours import knn_probe
 from lib.models import Classifier, SimCLR, freeze_encoder
@@ -142,18 +143,46 @@ def test_a_compiled_network_learns_the_same_and_keeps_its_names(images, monkeypa
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
 
 
-def test_the_time_left_is_said_once_if_it_is_long(monkeypatch):
-    clock = iter(float(second) for second in range(0, 1000, 2))
-    monkeypatch.setattr(loop.time, "perf_counter", lambda: next(clock) * 5)
-    said = []
-    pace = loop.Pace(200, "pretraining", said.append)
-    for _ in range(50):
-        pace.step()
-    assert said == ["pretraining: about 3 minutes left at this pace (1.00 s a step)"]
-    pace = loop.Pace(20, "pretraining", said.append)
+def test_the_time_left_comes_from_the_pace_of_the_steps(monkeypatch):
+    clock = iter(range(0, 10_000, 2))
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: float(next(clock)))
+    seen = []
+    monkeypatch.setattr(progress, "WATCHERS", [lambda training: seen.append(training.left)])
+    training = progress.Training("pretraining", 2, [])
+    pace = loop.Pace(training, steps=20)
     for _ in range(20):
         pace.step()
-    assert len(said) == 1, "seconds are not worth a line"
+    assert seen == [2.0 * (40 - taken) for taken in range(13, 21)], "two seconds a step, from the thirteenth on"
+    training.history.append({"loss": 4.0, "seconds": 44.0, "probe_seconds": 1.0})
+    pace.epoch()
+    assert seen[-1] == 45.0, "another epoch, and its probe"
+    for _ in range(13):
+        pace.step()
+    assert seen[-1] == 2.0 * (20 - 13) + 1.0
+
+
+def test_watchers_see_a_training_from_its_start_to_its_end(digits, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        progress, "WATCHERS", [lambda t: seen.append((t.name, len(t.history), t.epochs, t.images, t.ended))]
+    )
+    history = pretrain(fresh(), digits.train_images[:64], VIEWS, SHORT, name="a/b-seed0 pretraining")
+    assert [(name, images) for name, _, _, images, _ in seen] == [("a/b-seed0 pretraining", 64)] * len(seen)
+    whole = len(history)
+    assert [(done, ended) for _, done, _, _, ended in seen] == [
+        *((epoch, False) for epoch in range(whole + 1)), (whole, True),
+    ]  # fmt: skip
+
+
+def test_a_display_that_fails_takes_no_training_with_it(digits, monkeypatch):
+    def broken(training):
+        raise RuntimeError("no figure today")
+
+    monkeypatch.setattr(progress, "WATCHERS", [broken])
+    with pytest.warns(UserWarning, match="no figure today"):
+        history = pretrain(fresh(), digits.train_images[:64], VIEWS, SHORT)
+    assert len(history) == SHORT.epochs
+    assert progress.WATCHERS == []
 
 
 @PRECISIONS

@@ -8,7 +8,8 @@ import yaml
 from bs4 import BeautifulSoup
 from jinja2 import meta
 
-from lib.report import export, words
+from lib import words
+from lib.report import export
 
 ENGLISH = words.load("en")
 FORMULA = re.compile(r"\$\$?[^$]+\$\$?")
@@ -53,7 +54,8 @@ def test_keys_are_what_they_look_like(language):
 @pytest.mark.parametrize("language", words.LANGUAGES)
 def test_no_text_holds_a_number_of_its_own(language):
     for key, text in words.load(language).texts.items():
-        assert not export.unsourced(BeautifulSoup(FORMULA.sub("", text), "html.parser")), key
+        code = re.compile("`[^`]+`") if key.startswith("excerpts.") else FORMULA  # compared with the code itself
+        assert not export.unsourced(BeautifulSoup(FORMULA.sub("", code.sub("", text)), "html.parser")), key
 
 
 def test_values_are_filled_in_and_escaped():

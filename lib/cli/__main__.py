@@ -6,8 +6,9 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
-from lib.cli import LabError, with_kit
+from lib.cli import LabError, assignment, with_kit
 from lib.files import ROOT
 
 
@@ -21,15 +22,23 @@ def parser() -> argparse.ArgumentParser:
     report = add("report", parents=[verbose], help="make the runs of a profile that are out of date, and their report")
     report.add_argument("profile", nargs="?", default="quick", help="default: quick")
     report.add_argument("--only", metavar="NAME", default="", help="only runs whose name begins so")
+    report.add_argument("--words", metavar="FILE", help="your own words; default: my-report/observations.<language>.md")
     report.add_argument("--all", action="store_true", help="with the runs that need a GPU, though there is none")
     run = add("run", parents=[verbose], help="make one run of a profile if it is out of date")
     run.add_argument("run", metavar="PROFILE/RUN", help="for example quick/mnist, improved/mnist-seed1")
     published = add("published", parents=[verbose], help="a report on the records that come with the kit, no training")
     published.add_argument("profile", nargs="?", default="quick", help="default: quick")
-    add("notebooks", help="open JupyterLab on your own copies of the notebooks, in my-notebooks/")
+    published.add_argument("--words", metavar="FILE", help="a file of your own words, to be in it")
+    notebooks = add("notebooks", help="open JupyterLab on your own copies of the notebooks, in my-notebooks/")
+    notebooks.add_argument("--language", choices=("en", "zh"), help="default: the system's")
+    lessons = add("lessons", help="make the notebooks from their sources, notebooks/lessons/")
+    lessons.add_argument("names", nargs="*", metavar="LESSON", help="default: all")
     add("test", help="run the tests; what follows goes to pytest", add_help=False)
     add("bench", help="measure the kit; what follows goes to bench.run", add_help=False)
-    add("check", help="what this machine has: Python, torch, GPU, fonts, browser, data, disk")
+    add("check", help="what this machine has: Python, torch, GPU, fonts, PDF, data, disk")
+    assignment.add_to(add)
+    for made in (report, published):
+        made.add_argument("--docx", action="store_true", help="the report as a Word file too")
     clean = add("clean", help="remove every run and report")
     clean.add_argument("--yes", action="store_true", help="without asking")
     return lab
@@ -42,6 +51,13 @@ def main(words: Sequence[str] | None = None) -> int:
     asked, rest = parser().parse_known_args(words)
     if rest and asked.command not in ("test", "bench"):
         parser().error(f"unrecognized arguments: {' '.join(rest)}")
+    if getattr(asked, "words", None):
+        os.environ["LAB_WORDS"] = Path(asked.words).absolute().as_posix()
+    for name, value in vars(asked).items():  # as named from where the command was given
+        if isinstance(value, Path):
+            setattr(asked, name, value.absolute())
+        elif isinstance(value, list):
+            setattr(asked, name, [path.absolute() for path in value])
     os.chdir(ROOT)
     try:
         return _carry_out(asked, rest)
@@ -49,26 +65,32 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"lab: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nInterrupted. The same command goes on from the last whole epoch.", file=sys.stderr)
+        where = "where it was" if asked.command == "assignment" else "from the last whole epoch"
+        print(f"\nInterrupted. The same command goes on {where}.", file=sys.stderr)
         return 130
 
 
 def _carry_out(asked: argparse.Namespace, rest: list[str]) -> int:
     match asked.command:
         case "report" | "published" | "run":
-            return _make(asked)
+            return _make(asked) or _word(asked)
         case "notebooks":
             from lib.cli import lessons
 
-            for line in lessons.lay_out():
+            language = asked.language or lessons.of_system()
+            for line in lessons.lay_out(language):
                 print(line)
             # the whole kit is in reach, the first lesson in sight
-            first = f"/lab/tree/{lessons.FOLDER.name}/{lessons.LESSONS[0]}.ipynb"
-            return _module("jupyter", "lab", f"--ServerApp.root_dir={ROOT}", f"--LabApp.default_url={first}")
+            first = lessons.copy_of(lessons.LESSONS[0], language).relative_to(ROOT).as_posix()
+            return _module("jupyter", "lab", f"--ServerApp.root_dir={ROOT}", f"--LabApp.default_url=/lab/tree/{first}")
+        case "lessons":
+            return _module("lib.cli.generate", *asked.names)
         case "test":
             return _module("pytest", *rest)
         case "bench":
             return _module("bench.run", *rest)
+        case "assignment":
+            return assignment.main(asked)
         case "check":
             from lib.cli import check
 
@@ -83,7 +105,9 @@ def _make(asked: argparse.Namespace) -> int:
     from lib.cli import make, plan
 
     if asked.command == "published":
-        return make.report(plan.make(asked.profile, published=True), verbose=asked.verbose)
+        wanted = plan.make(asked.profile, published=True)
+        make.see_to_words(wanted)
+        return make.report(wanted, verbose=asked.verbose)
     if asked.command == "run":
         profile, _, name = asked.run.partition("/")
         return make.runs(plan.one(profile, name), asked.verbose)
@@ -93,7 +117,16 @@ def _make(asked: argparse.Namespace) -> int:
             f"Left out, for there is no GPU here: {', '.join(wanted.left_out)}. What they would take stands in "
             f"docs/cifar10.md; to run them all the same: python lab.py report {asked.profile} --all"
         )
-    return make.report(wanted, asked.only, asked.verbose)
+    make.see_to_words(wanted)
+    return make.report(plan.make(asked.profile, asked.only, True if asked.all else None), asked.only, asked.verbose)
+
+
+def _word(asked: argparse.Namespace) -> int:
+    from lib.cli import make, plan
+
+    if not getattr(asked, "docx", False):
+        return 0
+    return make.word(Path(plan.make(asked.profile, published=asked.command == "published").folder))
 
 
 def _module(name: str, *words: str) -> int:

@@ -102,11 +102,18 @@ def _fonts() -> Lines:
     )
 
 
-def _browser() -> Lines:
-    from lib.report.pdf import HINT, find_browser
+def _pdf() -> Lines:
+    from importlib import metadata
 
-    found = find_browser()
-    yield (True, found) if found else (None, HINT)
+    import pypandoc
+
+    from lib.report.pdf import HINT, NoFont, fonts
+
+    makers = f"Typst {metadata.version('typst')}, pandoc {pypandoc.get_pandoc_version()}"
+    try:
+        yield True, f"{makers}; {', '.join(fonts('中')['serif'])}"
+    except NoFont:
+        yield None, f"{makers}; of a Chinese report: {HINT}"
 
 
 def _data() -> Lines:
@@ -155,7 +162,7 @@ LOOKS = {
     "GPU": _gpu,
     "half precision": _precision,
     "Chinese font": _fonts,
-    "browser (PDF)": _browser,
+    "PDF, Word": _pdf,
     "data": _data,
     "disk": _disk,
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.cli.jobs import LOG, PROGRESS
+from lib.progress import duration, short
 
 PATIENCE = 300  # seconds after which a long phase says again how far it is, where the output is no terminal
 
@@ -72,7 +73,7 @@ class Work:
         elif "left" in event:
             self.left, self.since = event["left"], time.monotonic()
         else:
-            self.phase = event["name"].split(" ", 1)[-1]
+            self.phase = short(event["name"])
             self.epoch, self.epochs, self.since = event["epoch"], event["epochs"], time.monotonic()
             self.measures = {key: event[key] for key in ("loss", "knn_accuracy", "accuracy") if key in event}
             seconds = event.get("seconds", 0) + event.get("probe_seconds", 0)
@@ -94,14 +95,6 @@ class Work:
         """The last epoch's measures."""
         words = {"loss": "loss {:.3f}", "knn_accuracy": "kNN {:.1%}", "accuracy": "training {:.1%}"}
         return ", ".join(words[key].format(value) for key, value in self.measures.items())
-
-
-def duration(seconds: float) -> str:
-    """As a clock on the wall would tell it: 35 s, 12 min, 2 h 5 min."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def result(record: dict[str, Any]) -> str:

@@ -7,6 +7,8 @@ terminal's display follows (``lib.progress``).
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from lib.cli import LabError, state, with_kit
 from lib.runs import recipes
 
 PROGRESS, LOG = "progress.jsonl", "log.txt"
+WATCHED = 0.3  # seconds between two looks at a step
 
 
 def python(module: str, *words: str, log: Any, **environment: str) -> subprocess.Popen:
@@ -28,18 +31,30 @@ def python(module: str, *words: str, log: Any, **environment: str) -> subprocess
     )  # fmt: skip
 
 
-def run(notebook: str, folder: Path, parameters: dict[str, Any], after: list[str], threads: int) -> None:
+def asked(notebook: str, parameters: dict[str, Any], after: list[str]) -> str:
+    """A hash of what a run is asked: see ``state.asked_of``. An edit to its recipe makes it another run."""
+    resolved = recipes.resolve(Path(notebook).stem, parameters)
+    return state.asked_of(Path(notebook), resolved, [Path(made) for made in after])
+
+
+def run(
+    notebook: str,
+    folder: Path,
+    parameters: dict[str, Any],
+    after: list[str],
+    threads: int,
+    watch: Callable[[], None] = lambda: None,
+) -> None:
     """Execute a notebook that leaves a record in a folder, and stamp the record.
 
-    ``after``: the stamps of the runs it builds on.
+    ``after``: the stamps of the runs it builds on. ``watch`` is called a few times a second meanwhile.
 
     Raises:
         LabError: it failed; the folder's log says why.
     """
-    resolved = recipes.resolve(Path(notebook).stem, parameters)  # an edit to its recipe makes it another run
-    asked = state.asked_of(Path(notebook), resolved, [Path(made) for made in after])
-    if state.stands(folder, asked):
-        state.stamp(folder, asked)
+    wanted = asked(notebook, parameters, after)
+    if state.stands(folder, wanted):
+        state.stamp(folder, wanted)
         return
     state.set_aside_report(folder.parent)
     folder.mkdir(parents=True, exist_ok=True)
@@ -47,8 +62,8 @@ def run(notebook: str, folder: Path, parameters: dict[str, Any], after: list[str
         (folder / old).unlink(missing_ok=True)
     given = parameters | {"runs": str(folder.absolute().parents[1])}
     executed = str(folder / Path(notebook).name)
-    _step(folder, "notebook", notebook, executed, json.dumps(given), OMP_NUM_THREADS=str(threads))
-    state.stamp(folder, asked)
+    _step(folder, "notebook", notebook, executed, json.dumps(given), watch=watch, OMP_NUM_THREADS=str(threads))
+    state.stamp(folder, wanted)
 
 
 def report_notebook(notebook: str, cover: str, executed: Path, parameters: dict[str, Any]) -> None:
@@ -72,19 +87,33 @@ def pdf(page: Path, printed: Path) -> None:
     _step(page.parent, "PDF", str(page), str(printed))
 
 
-def _step(folder: Path, kind: str, *words: str, **environment: str) -> None:
+def _step(folder: Path, kind: str, *words: str, watch: Callable[[], None] = lambda: None, **environment: str) -> None:
     environment[progress.VARIABLE] = str((folder / PROGRESS).absolute())
     with open(folder / LOG, "ab") as log, python("lib.cli.step", kind, *words, log=log, **environment) as step:
-        while step.poll() is None:  # not communicate(): it would close the pipe
-            try:
-                step.wait(1)
-            except subprocess.TimeoutExpired:
-                continue
+        try:
+            while step.poll() is None:  # not communicate(): it would close the pipe
+                watch()
+                with suppress(subprocess.TimeoutExpired):
+                    step.wait(WATCHED)
+            watch()
+        except BaseException:  # Ctrl-C above all: nobody would wait for it any more
+            _end(step)
+            raise
     if step.returncode:
         seen = (folder / PROGRESS).read_text(encoding="utf-8") if (folder / PROGRESS).exists() else ""
         if not any(f'"{told}"' in seen for told in ("failed", "interrupted")):
             raise _failed(folder, _killed(kind, step.returncode))
         raise LabError(f"{kind} failed, see {folder / LOG}")
+
+
+def _end(step: subprocess.Popen) -> None:
+    """End a step that may have heard Ctrl-C itself: it ends when its standard input does."""
+    step.stdin.close()
+    try:
+        step.wait(10)
+    except subprocess.TimeoutExpired:
+        step.kill()
+        step.wait()
 
 
 def _failed(folder: Path, why: str) -> LabError:

@@ -1,5 +1,6 @@
 """``lab report``, ``lab run`` and ``lab published``: Snakemake makes what is out of date, the terminal shows it."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from lib.cli import LabError, jobs, state
 from lib.cli.display import Display, Work, outcome
-from lib.cli.plan import Plan
+from lib.cli.plan import Plan, language, own_words
 
 MANY = 8  # runs made before, of which one line each is still read
 
@@ -25,14 +26,14 @@ def report(plan: Plan, only: str = "", verbose: bool = False) -> int:
     with state.locked(folder):
         if state.is_current(plan):
             _results(plan, set(), print)
-            return _where(folder, "Nothing to do: ")
+            return _where(plan, "Nothing to do: ")
         words = [f"only={only}", f"all={'no' if plan.left_out else 'yes'}"]
         works, ended = _make(plan, ["report"], words + (["published=yes"] if plan.published else []), verbose)
         *_, step = works
         if ended == 0:
             state.forget_outdated(folder)
             state.mark_current(plan)
-            return _where(folder)
+            return _where(plan)
         if step.phase == "PDF" and (folder / "report.html").exists():
             print(f"Report: {(folder / 'report.html').absolute()}, but no PDF: {step.failed}")
             return 1
@@ -45,6 +46,31 @@ def report(plan: Plan, only: str = "", verbose: bool = False) -> int:
         return 1
 
 
+def see_to_words(plan: Plan) -> None:
+    """Make the file for the student's own words, or add to it the fields that this report has and it lacks.
+
+    Raises:
+        LabError: a file was named that is not there, or it cannot be read.
+    """
+    named = os.environ.get("LAB_WORDS")
+    if plan.published or named:
+        if named and not Path(named).is_file():
+            raise LabError(
+                f"There is no file {named}. `lab report` without --words makes {own_words()}: begin with that."
+            )
+        return
+    from lib.report.chapters import own_file
+    from lib.words import load
+
+    runs = [run.resolved for run in plan.runs.values()]
+    datasets = dict.fromkeys(Path(run["dataset"]).name for run in runs if "dataset" in run)
+    wanted = own_file.fields(datasets, any(run.notebook == "evidence" for run in plan.runs.values()))
+    try:
+        own_file.prepare(own_words(), wanted, load(language()))
+    except (own_file.OwnWordsError, OSError) as error:
+        raise LabError(f"{error}") from None
+
+
 def runs(plan: Plan, verbose: bool = False) -> int:
     """Make these runs if they are out of date, and what they build on; the exit status. Raises as ``report``."""
     with state.locked(Path(plan.folder)):
@@ -55,7 +81,7 @@ def runs(plan: Plan, verbose: bool = False) -> int:
 def _make(plan: Plan, targets: list[str], settings: list[str], verbose: bool) -> tuple[list[Work], int]:
     """Have Snakemake make these files and follow it; what was worked on, the report last, and the exit status."""
     folder = Path(plan.folder)
-    state.sweep(folder)
+    state.sweep(folder, shared=plan.by_hand)
     for sentence in [] if plan.published else state.set_aside_damaged(folder):
         print(sentence)
     log = folder / jobs.LOG
@@ -101,6 +127,11 @@ def _short(plan: Plan, run: str) -> str:
 
 
 def _results(plan: Plan, new: set[str], say) -> None:
+    if plan.by_hand:
+        for folder in [Path(path).parent for path in plan.inputs][:MANY]:
+            say(f"{folder.name} · {outcome(folder)}")
+        say(f"The report has {len(plan.inputs)} runs that were made by hand.")
+        return
     before = [run for run in plan.runs if _short(plan, run) not in new]
     if len(before) > MANY:
         say(f"{len(before)} runs were made before; the report has them.")
@@ -109,7 +140,8 @@ def _results(plan: Plan, new: set[str], say) -> None:
         say(f"{_short(plan, run)} · {outcome(Path(plan.folder) / run)} · made before")
 
 
-def _where(folder: Path, before: str = "") -> int:
+def _where(plan: Plan, before: str = "") -> int:
+    folder = Path(plan.folder)
     print(f"{before}{'the report is ' if before else 'Report: '}{(folder / 'report.html').absolute()}")
     if (folder / "report.pdf").exists():
         print(f"        {(folder / 'report.pdf').absolute()}")
@@ -117,6 +149,8 @@ def _where(folder: Path, before: str = "") -> int:
         from lib.report.pdf import HINT
 
         print(f"No PDF: {HINT}")
+    if plan.words:
+        print(f"Your own words go into {Path(plan.words).absolute()}; the same command takes them into the report.")
     return 0
 
 
@@ -125,6 +159,17 @@ def _last_words(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     starts = [i for i, line in enumerate(lines) if "Error" in line or "Exception" in line]
     return "\n".join(lines[starts[0] : starts[0] + 6] if starts else lines[-6:])
+
+
+def word(folder: Path) -> int:
+    """The report that is there as a Word file, beside it."""
+    from lib.report.docx import write_docx
+
+    state.set_aside_report(folder, ["docx"])
+    write_docx(folder / "report.html", folder / "report.docx")
+    state.forget_outdated(folder)
+    print(f"        {(folder / 'report.docx').absolute()}")
+    return 0
 
 
 def clean(yes: bool) -> int:

@@ -1,14 +1,19 @@
 """Which runs are asked for, and where they and their report go."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from lib.cli import LabError
-from lib.files import ROOT
+from lib.files import NAME, ROOT
 from lib.runs import profiles
 from lib.runs.profiles import Run
 
+#: The profile of what is run by hand: no file lists its runs.
+BY_HAND = "explore"
 PUBLISHED = ROOT / "figures" / "records"
 
 
@@ -27,6 +32,8 @@ class Plan:
     runs: dict[str, Run]
     left_out: tuple[str, ...]
     published: bool
+    words: str = ""  # the file of the student's own words
+    by_hand: bool = False  # no file says which runs there are: those that lie there, from notebooks and ``compare``
 
     @property
     def folder(self) -> str:
@@ -40,14 +47,37 @@ class Plan:
 
     @property
     def inputs(self) -> list[str]:
-        """What the report waits for: the runs' stamps, or the records that come with the kit."""
+        """What the report waits for: the runs' stamps, or the records that there are already."""
+        if self.by_hand:
+            return [path.as_posix() for path in sorted(Path(self.folder).glob("*/record.json"))]
         if not self.published:
             return [self.made(run) for run in self.runs]
         return [path.relative_to(ROOT).as_posix() for path in sorted(PUBLISHED.glob(f"{self.profile}/*/record.json"))]
 
     def threads(self, cores: int | None) -> int:
         """For each run: what the profile says, else its share of the cores."""
-        return profiles.threads(self.profile) or max(2, (cores or 2) // max(1, len(self.runs)))
+        said = None if self.by_hand else profiles.threads(self.profile)
+        return said or max(2, (cores or 2) // max(1, len(self.runs)))
+
+
+def language() -> str:
+    """The report's, as notebooks/cover.yaml has it; English where that cannot be read, which the report then says."""
+    try:
+        asked = yaml.safe_load((ROOT / "notebooks/cover.yaml").read_text(encoding="utf-8"))["language"]
+    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
+        return "en"
+    return asked if (ROOT / f"notebooks/text/{asked}.yaml").is_file() else "en"
+
+
+def own_words() -> Path:
+    """Where the student's own words are if no file is named: one in each language, which git ignores."""
+    return ROOT / f"my-report/observations.{language()}.md"
+
+
+def _words() -> str:
+    """The file that LAB_WORDS names, or the usual one if it is there; relative where it can be, as ``Plan.folder``."""
+    there = own_words().relative_to(ROOT).as_posix() if own_words().exists() else ""
+    return os.environ.get("LAB_WORDS") or there
 
 
 def make(profile: str, only: str = "", everything: bool | None = None, published: bool = False) -> Plan:
@@ -58,6 +88,8 @@ def make(profile: str, only: str = "", everything: bool | None = None, published
     Raises:
         LabError: a name that is not there; the message lists those there are.
     """
+    if not published and not profiles.exists(profile):
+        return _by_hand(profile, only)
     try:
         known = {str(run): run for run in profiles.load(profile)}
     except profiles.ProfileError as error:
@@ -65,7 +97,7 @@ def make(profile: str, only: str = "", everything: bool | None = None, published
     except Exception as error:  # what the file holds is the student's
         raise LabError(f"notebooks/profiles/{profile}.yaml cannot be read: {error}") from None
     if published:
-        plan = Plan(profile, {}, (), True)
+        plan = Plan(profile, {}, (), True, os.environ.get("LAB_WORDS", ""))
         if not plan.inputs:
             there = ", ".join(sorted(path.name for path in PUBLISHED.iterdir()))
             raise LabError(f"No records of the profile {profile!r} come with the kit; there are: {there}.")
@@ -80,7 +112,28 @@ def make(profile: str, only: str = "", everything: bool | None = None, published
         left_out = ()
     wanted = {name for name in asked if known[name].name not in left_out}
     wanted |= {known[name].simclr_run for name in wanted} & known.keys()
-    return Plan(profile, {name: run for name, run in known.items() if name in wanted}, left_out, False)
+    return Plan(profile, {name: run for name, run in known.items() if name in wanted}, left_out, False, _words())
+
+
+def _by_hand(profile: str, only: str) -> Plan:
+    """What a student has run without a profile; ``profile`` is the name of a folder.
+
+    Raises:
+        LabError: it holds no record, or a choice among its runs was asked for.
+    """
+    plan = Plan(profile, {}, (), False, _words(), by_hand=True)
+    named = bool(re.fullmatch(NAME, profile))
+    if profile == BY_HAND and not plan.inputs:
+        raise LabError(
+            f"There is no record in {plan.folder} yet. Run a notebook to its end (python lab.py notebooks), or "
+            f"compare(...) in one, and give the same command again."
+        )
+    if not named or not plan.inputs:
+        hint = "" if not named else f" A folder {plan.folder} with records of your own would do as well."
+        raise LabError(f"There is no profile {profile!r}; there are: {', '.join([*profiles.names(), BY_HAND])}.{hint}")
+    if only:
+        raise LabError(f"--only chooses runs to make. Those of {profile!r} were made by hand, and its report has all.")
+    return plan
 
 
 def one(profile: str, name: str) -> Plan:
@@ -89,7 +142,12 @@ def one(profile: str, name: str) -> Plan:
     Raises:
         LabError: as ``make``.
     """
-    known = make(profile, everything=True).runs
+    wanted = make(profile, everything=True)
+    if wanted.by_hand:
+        raise LabError(
+            f"The runs of {profile!r} were made by hand and are no profile's: run the notebook again, or compare(...)."
+        )
+    known = wanted.runs
     asked = {run for run in known if name in (run, known[run].name)}
     if not asked:
         raise LabError(f"The profile {profile!r} has no run {name!r}; there are: {_names(known)}.")

@@ -8,8 +8,8 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from lib.cli.plan import Plan
 from lib.files import METHOD, ROOT, file_digest, sources, written_whole
 
 #: Everything that a report is made of, but for what is in the folder of its runs.
-MADE_OF = ("lib", "notebooks", "figures/diagrams", "figures/records", "bench/results", "Snakefile")
+MADE_OF = ("lib", "notebooks", "figures/records", "bench/results", "Snakefile")
 LEFT_BEHIND = 3600  # seconds after which half a download is nobody's
 
 
@@ -84,14 +84,14 @@ def set_aside_damaged(folder: Path) -> list[str]:
     return said
 
 
-def set_aside_report(folder: Path) -> list[str]:
+def set_aside_report(folder: Path, kinds: Sequence[str] = ("html", "pdf", "docx")) -> list[str]:
     """The report of before is no longer that of its records: rename it, so that nobody hands it in; the new names.
 
     Raises:
         LabError: another program holds the file, as on Windows.
     """
     moved = []
-    for kind in ("html", "pdf"):
+    for kind in kinds:
         report = folder / f"report.{kind}"
         if report.exists():
             outdated = report.with_name(f"report.outdated.{kind}")
@@ -111,10 +111,15 @@ def forget_outdated(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def sweep(folder: Path) -> None:
-    """Remove what a killed process left half-written. The folder must be locked: then nobody is writing there."""
+def sweep(folder: Path, shared: bool = False) -> None:
+    """Remove what a killed process left half-written. The folder must be locked: then nobody is writing there.
+
+    ``shared``: notebooks in JupyterLab, which lock nothing, may.
+    """
     for part in folder.rglob("*.part"):
-        part.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            if not shared or time.time() - part.stat().st_mtime > LEFT_BEHIND:
+                part.unlink()
     for part in (ROOT / "data").glob("**/*.part"):
         if time.time() - part.stat().st_mtime > LEFT_BEHIND:
             part.unlink(missing_ok=True)
@@ -149,6 +154,7 @@ def locked(folder: Path) -> Iterator[None]:
 def fingerprint(plan: Plan) -> str:
     """Names, times and sizes of a report and of all that it is made of: while they stay, nothing is to do."""
     places = [ROOT / name for name in MADE_OF] + [ROOT / "notebooks"]
+    places += [Path(plan.words)] if plan.words else []
     files = [path for place in places for path in ([place] if place.is_file() else place.rglob("*"))]
     files += [ROOT / path for path in plan.inputs] + [
         p for p in Path(plan.folder).glob("*/*.*") if p.stem in ("record", "model")

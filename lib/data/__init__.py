@@ -12,13 +12,14 @@ __all__ = ["NAMES", "DataError", "Dataset", "Source", "chunks", "equal_chunks", 
 NAMES = ("mnist", "fashion_mnist", "cifar10")
 
 
-def load(name: str, root: str | Path | None = None) -> Dataset:
+def load(name: str, root: str | Path | None = None, download_it: bool = True) -> Dataset:
     """A data set by name, or a folder that holds ``train/<class>/`` and ``test/<class>/`` images.
 
     A name is looked for in ``root`` (default: the environment's ``LAB_DATA``), then in ``data/``
     of the project, then downloaded into ``data/`` through torchvision, which checks the sums;
     failing all that (or with ``LAB_OFFLINE`` set) an embedded sample stands in: 5,000 digits for
-    MNIST, synthetic colour shapes for CIFAR-10. ``Dataset.source`` says which one it was.
+    MNIST, synthetic colour shapes for CIFAR-10. ``Dataset.source`` says which one it was. Without
+    ``download_it`` only what is on this machine counts, as with ``LAB_OFFLINE``.
 
     Raises:
         DataError: a file is truncated or damaged (it is named), images of a folder differ in size
@@ -39,7 +40,7 @@ def load(name: str, root: str | Path | None = None) -> Dataset:
     for place in places:
         if found := local.find(name, place):
             return found
-    if not os.environ.get("LAB_OFFLINE"):
+    if download_it and not os.environ.get("LAB_OFFLINE"):
         download.fetch(name, own)
         if found := local.find(name, own, kind="downloaded"):
             return found

@@ -1,4 +1,5 @@
-"""The report's appendix, for the grader: where, when, on what and with which commands everything was made."""
+"""The report's appendix, for the grader: the records' hashes; on a screen also where, when, on what and with which
+commands everything was made, and each number's source."""
 
 import re
 import textwrap
@@ -13,17 +14,43 @@ from lib.report import style
 from lib.report.findings import clustering_name
 from lib.report.page import NONE, Report
 from lib.report.values import Value, digest, in_sweep
-from lib.report.words import given_name, literal
+from lib.runs import profiles
+from lib.words import given_name, literal
 
 
 def appendix(report: Report, records: Sequence[Value], folder: Path) -> None:
-    """For the grader: machine, versions, seeds, data, times and commands, the records' hashes, each number's source."""
-    report.section("environment", 3, "appendix-environment")
+    """The records' hashes; then, on a screen alone, machine, versions, commands, times, and each number's source."""
+    _records(report, records, folder)
+    report.section("environment", 3, "appendix-environment", screen=True)
     _environments(report, records)
     profile, run = records[0]["profile"].content, records[0]["parameters"]["run"].content
-    report.text("environment.commands", profile=_typed(profile), run=_typed(run))
+    commands = "environment.commands" if profiles.exists(profile) else "environment.by_hand"
+    report.text(commands, profile=_typed(profile), run=_typed(run))
+    report.section("times", 3, "appendix-times", screen=True)
+    say = report.words
+    report.table(
+        [
+            {
+                say("table.run"): given_name(r["name"].content),
+                say("table.phase"): _phase(report, r, phase),
+                say("table.time"): report.number(seconds, digits=1, unit=" s"),
+            }
+            for r in records
+            if not in_sweep(r)
+            for phase, seconds in r["seconds"].items()
+        ],
+        "times",
+    )
+    report.section("sources", 3, "appendix-sources", screen=True)
+    report.text("sources.text")
+    report.sources_table()
+
+
+def _records(report: Report, records: Sequence[Value], folder: Path) -> None:
+    """What all of it was read from; on paper the hashes alone, which are enough to know a record by."""
     report.section("records", 3, "appendix-records")
     report.text("records.text")
+    report.text("records.html")
     say = report.words
     report.table(
         [
@@ -38,24 +65,8 @@ def appendix(report: Report, records: Sequence[Value], folder: Path) -> None:
             for r in records
         ],
         "records",
+        screen=[say(f"table.{name}") for name in ("seed", "images", "data_source", "finished")],
     )
-    report.section("times", 3, "appendix-times")
-    report.table(
-        [
-            {
-                say("table.run"): given_name(r["name"].content),
-                say("table.phase"): _phase(report, r, phase),
-                say("table.time"): report.number(seconds, digits=1, unit=" s"),
-            }
-            for r in records
-            if not in_sweep(r)
-            for phase, seconds in r["seconds"].items()
-        ],
-        "times",
-    )
-    report.section("sources", 3, "appendix-sources")
-    report.text("sources.text")
-    report.sources_table()
 
 
 def _typed(name: str) -> Markup:

@@ -17,8 +17,8 @@ from lib.report.findings import seed_count
 from lib.report.page import NONE, Report
 from lib.report.sections import SETTINGS, Images, by_images, count_seeds, each
 from lib.report.values import Value, by_run, derive
-from lib.report.words import given_name
 from lib.runs import profiles
+from lib.words import given_name
 
 # Parameters that name or show a run and change nothing in it; nor does what it is computed in (docs/speed.md).
 NAMES = {"run", "seed", "profile", "runs", "recipe", "illustrated", "precision"}
@@ -126,14 +126,20 @@ def _show(report: Report, evidence: Evidence, key: str, figure: Figure, **given:
     )
 
 
-def label_efficiency(report: Report, evidence: Evidence) -> None:
-    """Test accuracy against the number of labels, for every way to use them."""
-    say, name = report.words, evidence.images.name
-    found: dict[str, dict[int, dict[int, Value]]] = {}  # by way, number of labels and seed
-    for record in evidence.probed:
+def by_count(probed: Sequence[Value]) -> dict[str, dict[int, dict[int, Value]]]:
+    """What was measured of each way to use labels, by number of labels and seed."""
+    found: dict[str, dict[int, dict[int, Value]]] = {}
+    for record in probed:
         for row in record["results"]["label_efficiency"]:
             seeds = found.setdefault(row["method"].content, {}).setdefault(row["labels"].content, {})
             seeds[record["parameters"]["seed"].content] = row
+    return found
+
+
+def label_efficiency(report: Report, evidence: Evidence) -> None:
+    """Test accuracy against the number of labels, for every way to use them."""
+    say, name = report.words, evidence.images.name
+    found = by_count(evidence.probed)
     if not found:
         return
     some = {count: row for rows in found.values() for count, seeds in rows.items() for row in seeds.values()}
@@ -220,7 +226,8 @@ def _plain(report: Report, evidence: Evidence, run: str, key: str) -> str:
     """A setting's value for a figure."""
     value = evidence.runs[run][0].content["parameters"][key]
     shown = value if isinstance(value, list) else [value]
-    return ", ".join(report.figure_words.or_as_is("operation", item) for item in shown) or NONE
+    say = report.figure_words
+    return ", ".join(say.or_as_is("operation", item) for item in shown) or say.plain("plot.nothing")
 
 
 def _best(report: Report, evidence: Evidence, key: str, runs: Sequence[str]) -> str:
@@ -269,8 +276,7 @@ def representation(report: Report, evidence: Evidence) -> None:
     name = evidence.images.name
     main = [r for r in evidence.images.main if "alignment" in r["history"]["pretraining"][0]]
     report.text("evidence.map.text", figure=f"evidence-map-{name}")
-    rerun = command(seen[0], methods=[], heads=[])
-    _show(report, evidence, "map", plots.maps(seen[0].content, report.figure_words), rerun=rerun)
+    _show(report, evidence, "map", plots.maps(seen[0].content, report.figure_words))
 
     def pairs(network: str, *steps: str) -> list[Value]:
         return each(seen, "results", "pairs", network, *steps)

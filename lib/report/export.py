@@ -19,9 +19,10 @@ from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from traitlets.config import Config
 
+from lib import words
 from lib.files import ROOT, DiskFull, write_whole
-from lib.report import words
-from lib.report.words import NUMBER
+from lib.report import bibliography
+from lib.words import NUMBER
 
 NOTEBOOKS = ROOT / "notebooks"
 # What a link may lead to, and what the page may show: nothing that runs, nothing that is elsewhere.
@@ -45,10 +46,14 @@ class _Renderer(IPythonRenderer):
 
     def block_math(self, body: str) -> str:
         # a long formula scrolls on a narrow screen, by keyboard too
-        return convert(body.strip(), display="block").replace("<math ", '<math tabindex="0" ', 1)
+        return self._mathml(body.strip(), "block", 'tabindex="0"')
 
     def inline_math(self, body: str) -> str:
-        return convert(body.strip())
+        return self._mathml(body.strip(), "inline")
+
+    def _mathml(self, tex: str, display: str, more: str = "") -> str:
+        """With the TeX it was written in beside it, which the PDF and Word take."""
+        return convert(tex, display=display).replace("<math ", f'<math {more} alttext="{html.escape(tex)}" ', 1)
 
 
 class ReportExporter(HTMLExporter):
@@ -70,19 +75,30 @@ class ReportExporter(HTMLExporter):
         cover = soup.find("header", class_="cover")
         say = words.load(cover["data-language"] if cover else "en")
         soup.html["lang"] = say.html
-        for summary in soup.select("details.code > summary"):
-            summary.string = say("label.code")
         for block in soup.find_all("pre"):
             block["tabindex"] = "0"
         soup.find("a", class_="skip").string = say("label.skip")
         if cover:
             names = [cover.h1.get_text(), *(c.get_text() for c in cover.select("tr:first-child td"))]
             soup.title.string = " · ".join(name for name in names if name != "–")  # the PDF's running head
-            # the cover comes before the contents, on screen and on paper
-            soup.find(id="contents").insert_before(cover.extract())
+            # the cover and the abstract come before the contents, on screen and on paper
+            _first_page(soup, cover)
         _contents(soup, say)
+        _unbroken(soup)
         _references(soup)
+        bibliography.fill(soup, say)
         return str(soup), resources
+
+
+def _first_page(soup: BeautifulSoup, cover: Tag) -> None:
+    """Cover and abstract before the contents, the headline figure inside the abstract."""
+    contents, headline = soup.find(id="contents"), soup.find(id="figure-headline")
+    abstract = soup.find(class_="abstract")
+    contents.insert_before(cover.extract())
+    if abstract and headline:
+        abstract.append(headline.extract())
+    if abstract:
+        contents.insert_before(abstract.extract())
 
 
 def _contents(soup: BeautifulSoup, say: words.Words) -> None:
@@ -104,9 +120,17 @@ def _contents(soup: BeautifulSoup, say: words.Words) -> None:
     soup.find(id="contents").append(BeautifulSoup(f"{title}<ol>{items}</ol>", "html.parser"))
 
 
+def _unbroken(soup: BeautifulSoup) -> None:
+    """Names such as CIFAR-10 are not broken at their hyphen in headings, as a narrow screen would."""
+    for text in soup.body.find_all(string=re.compile(r"\w-\d")):
+        if text.find_parent(["h1", "h2", "h3", "h4", "nav"]):
+            whole = re.sub(r"[\w-]+-\d+", r'<span class="whole">\g<0></span>', html.escape(text))
+            text.replace_with(BeautifulSoup(whole, "html.parser"))
+
+
 def _references(soup: BeautifulSoup) -> None:
     """Give links without text, ``[](#figure-views)``, the label of what they lead to."""
-    for link in soup.main.find_all("a", href=re.compile("^#(figure|table)-")):
+    for link in soup.find_all("a", href=re.compile("^#(figure|table)-")):
         if link.get_text().strip():
             continue
         target = soup.find(id=link["href"][1:])

@@ -4,14 +4,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from lib.report import plots
 from lib.report.page import NONE, Report
 from lib.report.sections import Images, count_seeds, each
 from lib.report.values import Value, derive
-from lib.report.words import given_name
+from lib.words import given_name
 
 
 def seed_count(report: Report, seeds: Sequence[Value]) -> str:
@@ -72,6 +71,18 @@ def recipes(claims: Value, images: Images) -> list[dict[str, Value]]:
     return [reported(claims, images, r) for r in claims[images.name]["recipes"] if "test_accuracy" in r]
 
 
+def likest(reported: Sequence[dict[str, Value]], labels: Value, asked: Value) -> dict[str, Value] | None:
+    """Of what the original lab reported for as many labels, the same recipe; else the best one."""
+
+    def same(recipe: dict[str, Value]) -> bool:
+        keys = ("encoder", "batch_size", "classifier_epochs")
+        return all(recipe[key].content == asked[key].content for key in keys if key in recipe)
+
+    as_many = [recipe for recipe in reported if recipe["labels"].content == labels.content]
+    chosen = [recipe for recipe in as_many if same(recipe)] or as_many
+    return max(chosen, key=lambda recipe: recipe["test_accuracy"].content, default=None)
+
+
 def accuracies(report: Report, images: Images, claims: Value) -> None:
     """The table of accuracies and times, ours and those the original lab reported."""
     say, rows = report.words, []
@@ -99,14 +110,14 @@ def accuracies(report: Report, images: Images, claims: Value) -> None:
             name += f" ({say.or_as_is('encoder', recipe['encoder'].content)})"
         labels = report.count(recipe["labels"]) if "labels" in recipe else NONE
         rows.append(
-            row(name, labels, NONE, report.percent(recipe["test_accuracy"], _decimals(recipe["test_accuracy"])), *times)
+            row(name, labels, NONE, report.percent(recipe["test_accuracy"], decimals(recipe["test_accuracy"])), *times)
         )
     several = any(len(seeds) > 1 for seeds in images.runs.values())
     report.table(rows, "accuracies", f"accuracies-{images.name}", name=images.title,
                  spread=say("seeds.spread") if several else "", copy=copy_note(report, images))  # fmt: skip
 
 
-def _decimals(share: Value) -> int:
+def decimals(share: Value) -> int:
     """As many decimals in percent as the original lab gave: 47%, but 49.97%."""
     return 0 if round(share.content, 2) == share.content else 2
 
@@ -123,8 +134,9 @@ def _show(report: Report, images: Images, key: str, figure: Figure, **given: Any
 def classification(report: Report, images: Images, claims: Value) -> None:
     """How the head learnt and how well it does on the test images."""
     main = [r.content for r in images.main]
-    report.text("classification.text", accuracies=f"accuracies-{images.name}", classifier=f"classifier-{images.name}")
-    _show(report, images, "classifier", plots.classifier(main, report.figure_words))
+    training, accuracies_table = f"head_training-{images.name}", f"accuracies-{images.name}"
+    report.text("classification.text", accuracies=accuracies_table, classifier=training)
+    _show(report, images, "head_training", plots.classifier(main, report.figure_words))
     accuracies(report, images, claims)
     if len(images.first["dataset"]["classes"]) > 1:
         _show(report, images, "class_accuracy", plots.class_accuracy(main, report.figure_words))
@@ -134,28 +146,32 @@ def errors(report: Report, images: Images) -> None:
     """Which images the first classifier gets wrong, and what it takes them for."""
     first, dataset = images.first, images.first["dataset"]
     entry = first["results"]["classifiers"][0]
-    confusion, share = entry["confusion"], entry["class_accuracy"]
+    confusion, seed = entry["confusion"], report.value(first["parameters"]["seed"])
+
+    def of_class(i: int) -> list[Value]:
+        return each(images.main, "results", "classifiers", 0, "class_accuracy", i)
+
     classes = [report.value(name, "classes") for name in dataset["classes"]]
-    order = sorted(range(len(share)), key=share.content.__getitem__)
+    order = sorted(range(len(classes)), key=lambda i: sum(share.content for share in of_class(i)))
     places = [(a, b) for a in range(len(classes)) for b in range(len(classes)) if a != b]
     a, b = max(places, key=lambda place: confusion.content[place[0]][place[1]])
     report.text(
         "confusion.text",
         anchor=f"confusion-{images.name}",
         best=classes[order[-1]],
-        best_share=report.percent(share[order[-1]], 1),
+        best_share=report.percent(of_class(order[-1]), 1),
         worst=classes[order[0]],
-        worst_share=report.percent(share[order[0]], 1),
+        worst_share=report.percent(of_class(order[0]), 1),
         actual=classes[a],
         taken=classes[b],
         count=report.count(confusion[a][b]),
         of=report.count(derive(sum, confusion[a])),
+        seed=seed,
     )
     drawn = plots.confusion(confusion.content, dataset.content, report.figure_words)
-    seed = report.value(first["parameters"]["seed"])
     _show(report, images, "confusion", drawn, labels=report.count(entry["labels"]), seed=seed)
     if first["results"]["mistakes"]:
-        _show(report, images, "mistakes", plots.mistakes(first.content, report.figure_words))
+        _show(report, images, "mistakes", plots.mistakes(first.content, report.figure_words), seed=seed)
 
 
 def features(report: Report, images: Images) -> None:
@@ -170,41 +186,71 @@ def features(report: Report, images: Images) -> None:
         _show(report, images, "feature_map", drawn, method=report.value(results["map_method"]))
 
 
-def clustering(report: Report, record: Value) -> None:
+def rows_of(seeds: Sequence[Value]) -> list[list[Value]]:
+    """Each clustering of a comparison, as a list of its rows, one for each seed."""
+    return [each(seeds, "results", "clusterings", i) for i in range(len(seeds[0]["results"]["clusterings"]))]
+
+
+def reference(seeds: Sequence[Value], images: Sequence[Images]) -> tuple[list[Value], list[Value]]:
+    """Accuracy and training time of SimCLR with a classifier, which a comparison stands beside.
+
+    Of all seeds of its run where they are in the profile: a report has one figure for one thing. Else what the
+    comparison's own records say.
+    """
+    said = seeds[0]["results"]["simclr"]
+    run = str(said["run"].content).rpartition("/")[2].rpartition("-seed")[0]
+    for group in (group for group in images if group.name == seeds[0]["dataset"]["name"].content):
+        for i, entry in enumerate(group.runs[run][0]["results"]["classifiers"] if run in group.runs else ()):
+            if entry["labels"].content == said["labels"].content:
+                found = group.runs[run]
+                trainings = (each(found, "seconds", name) for name in ("pretraining", entry["history"].content))
+                seconds = [derive(lambda a, b: a + b, *both) for both in zip(*trainings, strict=True)]
+                return each(found, "results", "classifiers", i, "test_accuracy"), seconds
+    return each(seeds, "results", "simclr", "test_accuracy"), each(seeds, "results", "simclr", "seconds")
+
+
+def clustering(report: Report, seeds: Sequence[Value], images: Sequence[Images] = ()) -> None:
     """The comparison with clustering, which uses no label, beside SimCLR with a classifier, which does."""
-    rows, reference = list(record["results"]["clusterings"]), record["results"]["simclr"]
-    raw, top = best(rows, learnt=False), best(rows)
+    rows, record, say = rows_of(seeds), seeds[0], report.words
+    raw, top = best_of(rows, learnt=False), best_of(rows)
     report.text(
         "comparison.text",
-        labels=report.count(reference["labels"]),
-        raw=clustering_name(report, raw),
-        raw_share=report.percent(raw["majority"], 1),
-        top=clustering_name(report, top),
-        top_share=report.percent(top["majority"], 1),
-        simclr=report.percent(reference["test_accuracy"], 1),
+        labels=report.count(record["results"]["simclr"]["labels"]),
+        raw=clustering_name(report, raw[0]),
+        raw_share=report.percent(each(raw, "majority"), 1),
+        top=clustering_name(report, top[0]),
+        top_share=report.percent(each(top, "majority"), 1),
+        simclr=report.percent(reference(seeds, images)[0]),
     )
-    report.figure(plots.maps(record.content, report.figure_words), "maps")
-    report.figure(plots.comparison(record.content, report.figure_words), "comparison")
-    say = report.words
+    seed = report.value(record["parameters"]["seed"])
+    report.figure(plots.maps(record.content, report.figure_words), "maps", seed=seed)
+    report.figure(plots.comparison(record.content, report.figure_words), "comparison", seed=seed)
     report.table(
         [
             {
-                say("table.method"): say.or_as_is("method", r["method"].content),
-                say("table.input"): _input(report, r),
-                say("table.covariance"): say.or_as_is("covariance", r["covariance"].content or NONE),
-                say("table.majority"): report.percent(r["majority"], 1),
-                say("table.one_to_one"): report.percent(r["one_to_one"], 1),
-                say("table.nmi"): report.number(r["nmi"], digits=3),
-                say("table.ari"): report.number(r["ari"], digits=3),
-                say("table.fit_time"): report.number(r["seconds"], digits=1, unit=" s"),
+                say("table.method"): say.or_as_is("method", r[0]["method"].content),
+                say("table.input"): _input(report, r[0]),
+                say("table.covariance"): say.or_as_is("covariance", r[0]["covariance"].content or NONE),
+                say("table.majority"): report.percent(each(r, "majority"), 1),
+                say("table.one_to_one"): report.percent(each(r, "one_to_one"), 1),
+                say("table.nmi"): report.number(each(r, "nmi"), digits=3),
+                say("table.ari"): report.number(each(r, "ari"), digits=3),
+                say("table.fit_time"): report.number(each(r, "seconds"), digits=1, unit=" s"),
             }
             for r in rows
         ],
         "clusterings",
         clusters=report.count(record["parameters"]["clusters"]),
         test=report.count(record["dataset"]["test"]),
+        spread=say("seeds.spread") if len(seeds) > 1 else "",
     )
-    report.figure(plots.clustering_time(record.content, report.figure_words), "clustering_time")
+    report.figure(plots.clustering_time(record.content, report.figure_words), "clustering_time", seed=seed)
+
+
+def best_of(rows: Sequence[Sequence[Value]], learnt: bool | None = None) -> Sequence[Value]:
+    """Like ``best``, of clusterings with a row for each seed: the one whose mean accuracy is highest."""
+    chosen = [r for r in rows if learnt is None or ("SimCLR" in r[0]["input"].content) == learnt]
+    return max(chosen, key=lambda seeds: sum(r["majority"].content for r in seeds) / len(seeds))
 
 
 def best(rows: Sequence[Value], learnt: bool | None = None) -> Value:
@@ -228,70 +274,4 @@ def clustering_name(report: Report, row: Value) -> Any:
         "comparison.clustering",
         method=report.words.or_as_is("method", row["method"].content),
         input=_input(report, row),
-    )
-
-
-def conclusions(report: Report, images: Sequence[Images], clusterings: Sequence[Value], claims: Value) -> None:
-    """What all of it comes to, a point each."""
-    points = [point for group in images for point in _labels(report, group, claims)]
-    for record in clusterings:
-        rows, reference = list(record["results"]["clusterings"]), record["results"]["simclr"]
-        raw, learnt = best(rows, learnt=False), best(rows, learnt=True)
-        better = learnt["majority"].content > raw["majority"].content
-        points.append(report.words(
-            "conclusions.better" if better else "conclusions.no_better",
-            learnt=report.percent(learnt["majority"], 1), raw=report.percent(raw["majority"], 1),
-            simclr=report.percent(reference["test_accuracy"], 1),
-            seconds=report.number(reference["seconds"], digits=0, unit=" s"),
-            raw_seconds=report.number(raw["seconds"], digits=1, unit=" s"),
-        ))  # fmt: skip
-        if record["dataset"]["genuine"].content and record["dataset"]["name"].content == "mnist":
-            limit = claims["comparison"]["best_clustering_at_most"]
-            key = "conclusions.agrees" if raw["majority"].content <= limit.content else "conclusions.contradicts"
-            points.append(report.words(key, limit=report.percent(limit, 0), raw=report.percent(raw["majority"], 1)))
-    report.points(points)
-
-
-def _labels(report: Report, images: Images, claims: Value) -> list[str]:
-    """A point for each run and number of labels, beside what the original lab reported for as many."""
-    points, train = [], images.first["dataset"]["train"]
-    for run, seeds in images.runs.items():
-        for i, entry in enumerate(seeds[0]["results"]["classifiers"]):
-            ours = each(seeds, "results", "classifiers", i, "test_accuracy")
-            reached = report.words(
-                "conclusions.accuracy",
-                name=images.title if len(images.runs) == 1 else Markup("{}, {}").format(images.title, given_name(run)),
-                labels=report.count(entry["labels"]),
-                share=report.percent(derive(lambda n, all: n / all, entry["labels"], train), 0),
-                accuracy=report.percent(ours),
-            )
-            compared = _beside(report, ours, likest(recipes(claims, images), entry["labels"], seeds[0]["parameters"]))
-            points.append(report.words.join([reached, compared, copy_note(report, images)]))
-    if not images.comparable:
-        points.append(report.words("conclusions.sample", name=images.title))
-    return points
-
-
-def likest(reported: Sequence[dict[str, Value]], labels: Value, asked: Value) -> dict[str, Value] | None:
-    """Of what the original lab reported for as many labels, the same recipe; else the best one."""
-
-    def same(recipe: dict[str, Value]) -> bool:
-        keys = ("encoder", "batch_size", "classifier_epochs")
-        return all(recipe[key].content == asked[key].content for key in keys if key in recipe)
-
-    as_many = [recipe for recipe in reported if recipe["labels"].content == labels.content]
-    chosen = [recipe for recipe in as_many if same(recipe)] or as_many
-    return max(chosen, key=lambda recipe: recipe["test_accuracy"].content, default=None)
-
-
-def _beside(report: Report, ours: Sequence[Value], recipe: dict[str, Value] | None) -> str:
-    if recipe is None:
-        return ""
-    theirs = recipe["test_accuracy"]
-    encoder = report.words.or_as_is("encoder", recipe["encoder"].content) if "encoder" in recipe else ""
-    return report.words(
-        "conclusions.difference_encoder" if encoder else "conclusions.difference",
-        encoder=encoder,
-        theirs=report.percent(theirs, _decimals(theirs)),
-        difference=report.number([derive(lambda a, b: a - b, accuracy, theirs) for accuracy in ours], 100),
     )

@@ -3,24 +3,20 @@
 A notebook calls these one after the other; ``lib.report.export`` makes the page of what they showed.
 """
 
-import base64
 import html
-import io
 import re
 from collections.abc import Sequence
-from itertools import zip_longest
 from typing import Any
 
 from IPython.display import HTML, Markdown, display
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
-from lib.files import ROOT
-from lib.report import style, values, words
+from lib import words
+from lib.report import drawing, style, values
 from lib.report.values import Value
-from lib.report.words import literal
+from lib.words import literal
 
-DIAGRAMS = ROOT / "figures" / "diagrams"
 NONE = "–"
 
 
@@ -90,10 +86,13 @@ class Report:
 
     # Pieces
 
-    def section(self, key: str, level: int = 2, anchor: str = "", appendix: bool = False, **given: Any) -> None:
+    def section(
+        self, key: str, level: int = 2, anchor: str = "", appendix: bool = False, screen: bool = False, **given: Any
+    ) -> None:
         """A numbered heading with the text ``<key>.heading``.
 
-        ``anchor`` is for a key that comes twice; with ``appendix``, chapters are lettered from here on.
+        ``anchor`` is for a key that comes twice; with ``appendix``, chapters are lettered from here on; ``screen``
+        leaves it out of the PDF, with all that follows up to the next heading of its level.
         """
         if appendix and not self.lettered:
             self.lettered, self.levels = True, [0, 0, 0]
@@ -103,7 +102,8 @@ class Report:
         number = ".".join(map(str, [chr(64 + chapter) if self.lettered else chapter, *below]))
         heading = self.words(f"{key}.heading", **given)
         anchor = slug(anchor or key.replace(".", "-"))
-        display(HTML(f'<h{level} id="{anchor}"><span class="section">{number}</span> {heading}</h{level}>'))
+        kind = ' class="screen"' if screen else ""
+        display(HTML(f'<h{level} id="{anchor}"{kind}><span class="section">{number}</span> {heading}</h{level}>'))
 
     def text(self, key: str, **given: Any) -> None:
         """The markdown under a key. ``[](#figure-name)`` in it becomes a link that says “Figure” and its number."""
@@ -114,74 +114,102 @@ class Report:
         display(Markdown(_landing("\n".join(f"- {' '.join(point.split())}" for point in points))))
 
     def figure(self, figure: Figure, key: str, anchor: str = "", **given: Any) -> None:
-        """Show a figure as SVG (sharp at any size) with the caption ``<key>.caption``, its alternative text too."""
-        svg = io.StringIO()
-        figure.savefig(svg, format="svg", dpi=220, metadata={"Date": None})  # dpi: of what is drawn as pixels
-        width, height = (round(inches * 96) for inches in figure.get_size_inches())
-        anchor = anchor or key.split(".")[-1]
-        display(HTML(self._figure(svg.getvalue(), width, height, key, anchor, "plot", given)))
+        """Show a figure as SVG (sharp at any size) with the caption ``<key>.caption``; see ``style.svg``."""
+        drawn, anchor = style.svg(figure), anchor or key.split(".")[-1]
+        display(HTML(self._figure(drawn, key, anchor, "plot", given)))
 
-    def diagrams(self, *names: str, **given: Any) -> None:
-        """The drawn figures of these names side by side, each text ``diagrams.<name>.text`` before them.
+    def diagrams(self, record: Value, *kinds: str, **given: Any) -> None:
+        """Diagrams of a run (``lib.report.drawing``) side by side, each text ``diagrams.<kind>.text`` before them.
 
-        A diagram that is not there is left out, and its text with it.
+        Of a network that cannot be built from the record, it is said why it is not drawn.
         """
-        paths = {name: DIAGRAMS / f"{name}.{self.words.language}.svg" for name in names}
-        paths = {name: path for name, path in paths.items() if path.exists()}
-        if not paths:
-            return
-        display(Markdown(_landing(self.words.join([self.words(f"diagrams.{name}.text", **given) for name in paths]))))
-        pieces = ""
-        for name, path in paths.items():
-            svg = path.read_text(encoding="utf-8")
-            box = re.search(r'viewBox="[\d.-]+[ ,]+[\d.-]+[ ,]+([\d.]+)[ ,]+([\d.]+)"', svg)
-            width, height = (round(float(side)) for side in box.groups())
-            pieces += self._figure(svg, width, height, f"diagrams.{name}", name, "diagram", given)
-        display(HTML(f'<div class="side-by-side">{pieces}</div>'))
+        content = record.content
+        run, named = content["parameters"]["run"], literal(style.title(content["dataset"]))
+        texts, pieces = [], ""
+        for kind in kinds:
+            anchor = f"{kind}-{run}"
+            words_given = {"name": named, "run": words.given_name(run), "anchor": anchor} | given
+            try:
+                drawn = drawing.draw(kind, content, self.words).drawn()
+            except words.WordsError:
+                raise
+            except ValueError as error:  # a record of a network that this kit does not know
+                texts.append(self.words("diagrams.none", run=words_given["run"], error=words.given_name(error)))
+                continue
+            texts.append(self.words(f"diagrams.{kind}.text", **words_given))
+            pieces += self._figure(drawn, f"diagrams.{kind}", anchor, "diagram", words_given)
+        display(Markdown(_landing(self.words.join(dict.fromkeys(texts)))))
+        if pieces:
+            display(HTML(f'<div class="side-by-side">{pieces}</div>'))
 
-    def _figure(self, svg: str, width: int, height: int, key: str, anchor: str, kind: str, given: dict) -> str:
+    def _figure(self, drawn: style.Drawn, key: str, anchor: str, kind: str, given: dict) -> str:
         self.figures += 1
-        content = base64.b64encode(svg.encode()).decode()
         caption = self.words(f"{key}.caption", **given)
         label = self.words("label.figure", number=self.figures)
         anchor = f"figure-{slug(anchor)}"
-        return (  # on a narrow screen a plot keeps a size that can be read, and scrolls
+        picture = (
+            f'<img src="{drawn.uri}" width="{drawn.width}" height="{drawn.height}"'
+            f' alt="{escape(drawn.alt or caption.striptags())}">'
+        )
+        if drawn.narrow:
+            narrow = f'width="{drawn.narrow.width}" height="{drawn.narrow.height}"'
+            source = f'<source media="(max-width: {style.PHONE}px)" srcset="{drawn.narrow.uri}" {narrow}>'
+            picture = f"<picture>{source}{picture}</picture>"
+        return (
             f'<figure id="{anchor}" class="{kind}">'
-            f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{anchor}-caption">'
-            f'<img src="data:image/svg+xml;base64,{content}"'
-            f' width="{width}" height="{height}" alt="{escape(caption.striptags())}"></div>'
+            f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{anchor}-caption">{picture}</div>'
             f'<figcaption id="{anchor}-caption"><strong class="label">{label}</strong> {caption}</figcaption></figure>'
         )
 
     def table(
-        self, rows: Sequence[dict[str, Any]], key: str, anchor: str = "", below: Sequence[Any] = (), **given: Any
+        self,
+        rows: Sequence[dict[str, Any]],
+        key: str,
+        anchor: str = "",
+        below: Sequence[Any] = (),
+        screen: Sequence[str] = (),
+        **given: Any,
     ) -> None:
         """Show rows, dicts from a column's heading to its cell; columns of numbers are set right.
 
-        ``below``: a line for each row, such as the command that makes it again, shown under it over all columns.
+        ``below``: a line for each row, such as the command that makes it again, in a list to be unfolded under the
+        table. It and the columns of these headings, ``screen``, are left out of the PDF.
         """
         self.tables += 1
         anchor = f"table-{slug(anchor or key.split('.')[-1])}"
         label = self.words("label.table", number=self.tables)
         caption = f'<strong class="label">{label}</strong> {self.words(f"{key}.caption", **given)}'
-        numeric = [all(_starts_with_digit(row[column]) for row in rows) for column in rows[0]]
-        head = "".join(_cell("th", name, n, ' scope="col"') for name, n in zip(rows[0], numeric, strict=True))
+        kinds = [
+            " ".join(
+                ["number"] * all(_starts_with_digit(row[column]) for row in rows) + ["screen"] * (column in screen)
+            )
+            for column in rows[0]
+        ]
+        head = "".join(_cell("th", name, kind, ' scope="col"') for name, kind in zip(rows[0], kinds, strict=True))
         body = ""
-        for row, line in zip_longest(rows, below):
+        for row in rows:
             first, *others = row.values()
-            body += "<tr>" + _cell("th", first, numeric[0], ' scope="row"')
-            body += "".join(_cell("td", cell, n) for cell, n in zip(others, numeric[1:], strict=True)) + "</tr>"
-            if line:
-                body += f'<tr class="below"><td colspan="{len(row)}">{escape(line)}</td></tr>'
+            body += "<tr>" + _cell("th", first, kinds[0], ' scope="row"')
+            body += "".join(_cell("td", cell, kind) for cell, kind in zip(others, kinds[1:], strict=True)) + "</tr>"
         # the caption stays while the table scrolls, so it is no <caption>
         display(
             HTML(
                 f'<figure id="{anchor}" class="table"><figcaption id="{anchor}-caption">{caption}</figcaption>'
                 f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{anchor}-caption">'
                 f'<table aria-labelledby="{anchor}-caption"><thead><tr>{head}</tr></thead>'
-                f"<tbody>{body}</tbody></table></div></figure>"
+                f"<tbody>{body}</tbody></table></div>{self._below(rows, below)}</figure>"
             )
         )
+
+    def _below(self, rows: Sequence[dict[str, Any]], lines: Sequence[Any]) -> str:
+        """The lines of a table's rows, each after the row's first two cells, folded."""
+        items = "".join(
+            f"<dt>{Markup(' · ').join([*row.values()][:2])}</dt><dd>{escape(line)}</dd>"
+            for row, line in zip(rows, lines, strict=False)
+            if line
+        )
+        summary = f"<summary>{self.words('label.commands')}</summary>"
+        return f'<details class="commands">{summary}<dl>{items}</dl></details>' if items else ""
 
     def cover(self, heading: str, subtitle: str, fields: dict[str, str], notes: Sequence[tuple[str, str]]) -> None:
         """The first page: title, the student's data, notes on the images, each with ``warn`` or nothing."""
@@ -199,7 +227,7 @@ class Report:
     def sources_table(self) -> None:
         """Every number shown so far: the record it is from, the place in it, and what stands there."""
         names = (self.words(f"sources.{name}") for name in ("row", "file", "key", "stored"))
-        heads = "".join(_cell("th", name, False, ' scope="col"') for name in names)
+        heads = "".join(_cell("th", name, "", ' scope="col"') for name in names)
         body = ""
         for i, sources in enumerate(self.rows.values(), 1):
             files = ", ".join(dict.fromkeys(str(escape(source.file)) for source in sources))
@@ -219,6 +247,6 @@ def _starts_with_digit(cell: Any) -> bool:
     return text.lstrip("−")[:1].isdigit() or text in (NONE, "")
 
 
-def _cell(tag: str, content: Any, numeric: bool, more: str = "") -> str:
-    right = ' class="number"' if numeric else ""
-    return f"<{tag}{more}{right}>{escape(content)}</{tag}>"
+def _cell(tag: str, content: Any, kind: str, more: str = "") -> str:
+    kind = f' class="{kind}"' if kind else ""
+    return f"<{tag}{more}{kind}>{escape(content)}</{tag}>"

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
-from lib.report.words import LANGUAGES
 from lib.runs.parameters import Name, Parameters
+from lib.words import LANGUAGES
 
 Text = Annotated[str, BeforeValidator(str)]  # a student number or a date may come as what YAML makes of it
 
@@ -22,3 +22,4 @@ class ReportParameters(Parameters):
     course: Text
     date: Text
     teacher: Text
+    words: str  # the path of the student's own words; empty: none

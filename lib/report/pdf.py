@@ -1,136 +1,117 @@
-"""HTML to PDF by a browser of the Chromium family that is already on the machine."""
+"""The report's page as PDF: pandoc reads it, Typst sets it. Both come with pip; no browser has a part in it."""
 
-import io
-import logging
-import os
+import json
 import re
-import shutil
 import sys
-import unicodedata
+import tempfile
+from functools import cache
 from pathlib import Path
-from urllib.parse import unquote
+from typing import Any
 
-from pypdf import PdfReader, PdfWriter
-from pypdf.generic import DictionaryObject
+import pypandoc
+import typst
 
-from lib.files import written_whole
+from lib.files import ROOT, write_whole
+from lib.report.paper import Paper, changed
 
-COMMANDS = (
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-    "chrome",
-    "msedge",
-    "microsoft-edge",
-)
-APPLICATIONS = (
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-    "/Applications/Chromium.app/Contents/MacOS/Chromium",
-    "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
-    "C:/Program Files/Google/Chrome/Application/chrome.exe",
-    "C:/Program Files (x86)/Microsoft/Edge/Application/msedge.exe",
-)
+TEMPLATE = ROOT / "notebooks" / "template" / "report.typ"
+# Fonts by their names on Windows, macOS and Linux, Latin ones before Chinese ones; the first that are there are used.
+SERIF = ("Times New Roman", "Liberation Serif", "Nimbus Roman", "Libertinus Serif")
+SANS = ("Arial", "Helvetica Neue", "Liberation Sans", "Nimbus Sans", "DejaVu Sans", "Libertinus Serif")
+CHINESE_SANS = ("SimHei", "Microsoft YaHei", "PingFang SC", "Heiti SC", "Hiragino Sans GB", "Noto Sans CJK SC",
+                "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei",
+                "Droid Sans Fallback")  # fmt: skip
+CHINESE_SERIF = ("SimSun", "NSimSun", "Songti SC", "STSong", "Noto Serif CJK SC", "Noto Serif SC",
+                 "Source Han Serif SC", "Source Han Serif CN", *CHINESE_SANS)  # fmt: skip
 HINT = (
-    "no Chromium, Chrome or Edge was found, so there is no PDF; the HTML report is whole. "
-    "Install one (Debian, Ubuntu: apt-get install chromium; macOS: brew install --cask chromium) "
-    "or name it in the environment's LAB_BROWSER, and run the same command again."
+    "the report has Chinese characters, and no font on this machine has them, so there is no PDF; the HTML report is "
+    "whole. Install one (Debian, Ubuntu: sudo apt install fonts-noto-cjk) and run the same command again."
 )
-# Chromium fills in the class names; the font size must be given, its default is 0.
-FOOTER = (
-    '<div style="width:100%;font:8px sans-serif;text-align:center;color:#444">'
-    '<span class="pageNumber"></span> / <span class="totalPages"></span></div>'
-)
-# Entries of a PDF's table from drawings to characters that begin at a radical: <drawing> [<last drawing>] <character>
-RADICALS = re.compile(r"^<(\w+)> (?:<(\w+)> )?<(2[EF][0-9A-F]{2})>$", re.M)
-# Radicals that Unicode does not count as another form of the character.
-SIMPLIFIED = dict(
-    zip("⻅⻆⻉⻋⻓⻔⻘⻙⻚⻛⻜⻢⻣⻤⻥⻦⻧⻨⻩⻬⻮⻰", "见角贝车长门青韦页风飞马骨鬼鱼鸟卤麦黄齐齿龙", strict=True)
-)
-# Given the page of each id, writes it where report.css shows it.
-NUMBER_CONTENTS = """pages => {
-  for (const link of document.querySelectorAll("#contents a"))
-    link.dataset.page = pages[decodeURIComponent(link.hash.slice(1))] ?? "";
-}"""
-HEADER = '<div style="width:100%;font:8px sans-serif;padding:0 20mm;color:#444"><span class="title"></span></div>'
 
 
-def find_browser() -> str | None:
-    """Path of a browser, the environment's ``LAB_BROWSER`` first; None if there is none."""
-    if named := os.environ.get("LAB_BROWSER"):
-        return shutil.which(named)
-    found = [path for path in map(shutil.which, COMMANDS) if path]
-    return next(iter(found + [path for path in APPLICATIONS if Path(path).exists()]), None)
+class NoFont(RuntimeError):
+    """Characters that no font of this machine can draw."""
+
+
+@cache
+def families() -> frozenset[str]:
+    """The fonts of this machine and those that come with Typst, by family."""
+    return frozenset(typst.Fonts().families())
+
+
+def fonts(text: str) -> dict[str, list[str]]:
+    """The fonts for a text: ``serif`` and ``sans``, Latin before Chinese.
+
+    Raises:
+        NoFont: it has Chinese characters, and this machine has no font with them.
+    """
+
+    def first(*names: str) -> list[str]:
+        return [name for name in names if name in families()][:1]
+
+    chinese = first(*CHINESE_SERIF)
+    if not chinese and re.search("[\u4e00-\u9fff]", text):
+        raise NoFont(HINT)
+    return {"serif": first(*SERIF) + chinese, "sans": first(*SANS) + first(*CHINESE_SANS)}
 
 
 def print_pdf(source: str | Path, target: str | Path) -> None:
-    """Print an HTML file to A4 with page numbers and bookmarks; written beside its place and renamed.
-
-    Browsers cannot ask on which page a heading stands, so it is printed twice: the contents' page
-    numbers are read from the first PDF. They have a column of their own, so they move nothing.
+    """The report's page as A4 with contents, bookmarks and tags for screen readers; written beside and renamed.
 
     Raises:
-        FileNotFoundError: no browser; the message says what to install.
+        NoFont: the report has Chinese characters, and this machine no font for them.
     """
-    from playwright.sync_api import sync_playwright
-
-    browser_path = find_browser()
-    if not browser_path:
-        raise FileNotFoundError(HINT)
-    # root has no sandbox (containers, CI); the page printed is our own file
-    sandbox = [] if hasattr(os, "geteuid") and os.geteuid() else ["--no-sandbox"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=browser_path, args=[*sandbox, "--disable-background-networking"]
-        )
-        page = browser.new_page()
-        page.goto(Path(source).absolute().as_uri())
-        options = dict(
-            format="A4", print_background=True, prefer_css_page_size=True, outline=True, tagged=True,
-            display_header_footer=True, header_template=HEADER, footer_template=FOOTER,
-        )  # fmt: skip
-        page.evaluate(NUMBER_CONTENTS, contents_pages(page.pdf(**options)))
-        with written_whole(target) as part:
-            mend_characters(page.pdf(**options)).write(part)
-        browser.close()
+    with tempfile.TemporaryDirectory() as folder:
+        paper = Paper(Path(source), Path(folder))
+        (Path(folder) / "report.typ").write_text(as_typst(paper), encoding="utf-8")
+        made = typst.compile(Path(folder) / "report.typ", format="pdf", pdf_standards=["ua-1"])
+    write_whole(target, made)
 
 
-# Chromium counts fewer objects than its PDF holds; pypdf says so each time, and reads them all.
-logging.getLogger("pypdf").setLevel(logging.ERROR)
+def as_typst(paper: Paper) -> str:
+    """A page in Typst's language."""
+    tree = paper.tree()
+    tree["blocks"] = changed(tree["blocks"], _for_typst)
+    named = fonts(paper.title + paper.main.get_text())
+    given = [f"--variable={key}:{value}" for key, values in named.items() for value in values]
+    given += [f"--variable={key}:{_string(getattr(paper, key))}" for key in ("language", "title", "author")]
+    given += [f"--template={TEMPLATE}", "--shift-heading-level-by=-1", "--wrap=preserve"]
+    return pypandoc.convert_text(json.dumps(tree), "typst", "json", extra_args=given)
 
 
-def contents_pages(printed: bytes) -> dict[str, int]:
-    """The page, counted from 1, of every place in a PDF that a link leads to, by the place's id."""
-    reader = PdfReader(io.BytesIO(printed))
-    places = reader.named_destinations.items()
-    return {unquote(name.removeprefix("/")): reader.get_destination_page_number(place) + 1 for name, place in places}
+def _string(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def mend_characters(printed: bytes) -> PdfWriter:
-    """A PDF whose text can be searched and copied in Chinese.
+def _for_typst(kind: str, content: Any) -> list[Any] | None:
+    """Blocks as calls of the template's functions, pictures and formulas with what is read out in their place."""
+    attributes = dict(content[0][2]) if kind in ("Div", "Image") else {}
+    if "call" in attributes:
+        return _call(attributes, content[1])
+    if kind == "Image":
+        alt = json.dumps(attributes["says"], ensure_ascii=False)
+        return [_raw("Inline", f'#image("{content[2][0]}", width: {attributes["width"]}, alt: {alt})')]
+    if kind == "Math":
+        alt = json.dumps(content[1].strip(), ensure_ascii=False)
+        return [_raw("Inline", f"#[#set math.equation(alt: {alt});"), {"t": kind, "c": content}, _raw("Inline", "]")]
+    return [{"t": "AlignLeft"}] if kind == "AlignDefault" else None
 
-    A font draws 方 and the radical ⽅ alike, and Chromium says of the drawing that it is the radical.
-    """
-    writer = PdfWriter(clone_from=io.BytesIO(printed))
-    for number in range(1, len(writer._objects) + 1):
-        found = writer.get_object(number)
-        if isinstance(found, DictionaryObject) and "/ToUnicode" in found:
-            stream = found["/ToUnicode"].get_object()
-            stream.set_data(RADICALS.sub(_mended, stream.get_data().decode()).encode())
-    return writer
+
+def _call(attributes: dict[str, str], arguments: list[Any]) -> list[Any]:
+    found = [_raw("Block", f"#{attributes['call']}({attributes['given']})[")]
+    for i, argument in enumerate(arguments):
+        plain = argument["t"] == "Div" and "call" not in dict(argument["c"][0][2])
+        found += [_raw("Block", "][")] * (i > 0)
+        found += changed(argument["c"][1] if plain else [argument], _for_typst)
+    return [*found, _raw("Block", "]")]
 
 
-def _mended(entry: re.Match) -> str:
-    """``<8F> <2F45>`` to ``<8F> <65B9>``; a run of drawings gets a list of characters."""
-    first, last, start = entry.groups()
-    count = int(last, 16) - int(first, 16) + 1 if last else 1
-    radicals = [chr(int(start, 16) + i) for i in range(count)]
-    plain = [f"<{ord(SIMPLIFIED.get(r) or unicodedata.normalize('NFKC', r)):04X}>" for r in radicals]
-    return f"<{first}> <{last}> [{' '.join(plain)}]" if last else f"<{first}> {plain[0]}"
+def _raw(kind: str, text: str) -> dict[str, Any]:
+    return {"t": f"Raw{kind}", "c": ["typst", text]}
 
 
 if __name__ == "__main__":
     try:
         print_pdf(*sys.argv[1:3])
-    except FileNotFoundError as error:
+    except NoFont as error:
         sys.exit(str(error))

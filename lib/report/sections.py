@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from lib.report import plots, style
+from lib.report import drawing, plots, style
+from lib.report.named import crops_named, views_named
 from lib.report.page import Report
 from lib.report.values import Value, by_run, derive, in_sweep
-from lib.report.words import given_name
+from lib.words import given_name
 
 # Settings of a run in the report's order, a row each, with a word in ``settings`` of the text files; those
 # of the second line are the classifier's alone.
@@ -81,9 +82,11 @@ def count_seeds(report: Report, records: Sequence[Value]) -> Markup:
 def data_note(report: Report, dataset: Value, key: str = "cover.data") -> str:
     """Which images these are, and from where, with a warning where they are not the original ones."""
     source = report.words.or_as_is("data_source", dataset["source"].content)
+    title, literature = given_name(style.title(dataset.content)), f"data.from.{dataset['name'].content}"
+    cited = Markup("{} {}").format(title, report.words(literature)) if literature in report.words else title
     note = report.words(
         key,
-        name=given_name(style.title(dataset.content)),
+        name=cited if key == "data.note" else title,
         train=report.count(dataset["train"]),
         test=report.count(dataset["test"]),
         source=source,
@@ -94,13 +97,16 @@ def data_note(report: Report, dataset: Value, key: str = "cover.data") -> str:
 
 def cover(report: Report, images: Sequence[Images], records: Sequence[Value], fields: dict[str, str]) -> None:
     """The first page; ``fields`` are the student's."""
-    datasets: dict[str, Value] = {}
+    datasets: dict[tuple[str, str], Value] = {}
     for record in [*(group.first for group in images), *records]:
-        datasets.setdefault(record["dataset"]["name"].content, record["dataset"])
+        datasets.setdefault(tuple(record["dataset"].content[key] for key in ("name", "description")), record["dataset"])
+    titles = [given_name(style.title(data.content)) for data in datasets.values()]
     fields = fields | {"course": fields["course"] or report.words("cover.default_course"),
                        "date": report.words.date(fields["date"])}  # fmt: skip
     report.cover(
-        report.words("cover.heading", names=report.words.list([group.title for group in images])),
+        report.words(
+            "cover.heading", names=report.words.list([group.title for group in images] or list(dict.fromkeys(titles)))
+        ),
         report.words("cover.subtitle", profile=given_name(records[0]["profile"].content)),
         fields,
         [
@@ -108,6 +114,15 @@ def cover(report: Report, images: Sequence[Images], records: Sequence[Value], fi
             for data in datasets.values()
         ],
     )
+
+
+def methods(report: Report) -> None:
+    """Three contrastive methods side by side."""
+    say = report.words
+    columns = {column: say(f"methods.{column}") for column in ("method", "idea", "strength", "weakness")}
+    keys = {"name" if column == "method" else column: head for column, head in columns.items()}
+    rows = [{head: say(f"methods.{name}.{key}") for key, head in keys.items()} for name in ("simclr", "moco", "byol")]
+    report.table(rows, "methods")
 
 
 def chunks(report: Report, numbers: Value) -> str:
@@ -135,9 +150,23 @@ def data(report: Report, images: Images) -> None:
         shared=report.words("data.shared" if shared.content else "data.separate", count=report.count(shared)),
         test=report.count(dataset["test"]),
     )
-    report.diagrams(f"{images.name}-data", f"network-{images.name}")
-    report.text("views.text", views=report.value(asked["views"]), anchor=f"views-{images.name}")
+    first = images.first
+    report.diagrams(first, "data", "network")
+    for other in drawing.networks(list(images.runs.values()))[1:]:
+        report.diagrams(other, "network")
+    report.diagrams(first, "training-step", "classifier")
+    report.text("views.text", views=in_words(report, asked, "views"), anchor=f"views-{images.name}")
     report.figure(plots.views(first.content, report.figure_words), "views", f"views-{images.name}", name=images.title)
+
+
+def in_words(report: Report, asked: Value, name: str) -> Markup | None:
+    """Views by their operations, and their sizes, in words; None for another setting."""
+    if name.endswith("views") and name != "augmented_views":
+        left_out = asked.content.get("left_out", []) if name == "views" else []
+        return report.value(derive(lambda views: views_named(views, report.words, left_out), asked[name]))
+    if name == "small_crops":
+        return report.value(derive(lambda crops: crops_named(crops, report.words), asked[name]))
+    return None
 
 
 def settings(report: Report, images: Images) -> None:
@@ -156,7 +185,7 @@ def settings(report: Report, images: Images) -> None:
                 )
                 name = key if key in CLASSIFIER_ONLY and part == "classifier" else name
                 shown = name in asked and not (key in CLASSIFIER_ONLY and part == "pretraining")
-                row[column] = report.value(asked[name]) if shown else ""
+                row[column] = (in_words(report, asked, name) or report.value(asked[name])) if shown else ""
         if any(list(row.values())[1:]):
             rows.append(row)
     report.table(rows, "settings", f"settings-{images.name}", name=images.title)

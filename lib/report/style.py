@@ -4,26 +4,53 @@ Colours are seaborn's colour-blind-safe palette; lines also differ in dash or ma
 hatching, so that they are told apart in grey.
 """
 
+import base64
 import io
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
+from markupsafe import Markup
 from matplotlib import font_manager
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.text import Text
 
-from lib.report import words
-from lib.report.words import Words
+from lib import words
+from lib.report.measure import wrapped
+from lib.words import Words
 
 ENGLISH = words.load("en")
 STYLE = matplotlib.rc_params_from_file(Path(__file__).with_name("kit.mplstyle"), use_default_template=False)
 PALETTE = STYLE["axes.prop_cycle"].by_key()["color"]
 DASHES = ("-", "--", "-.", ":")
 HATCHES = ("", "//", "..", "xx")
+INK, SOFT, PAPER, WARNING = "#262626", "#4c4c4c", "#ffffff", "#b00020"
+ON_COLOUR = "#fffffe"  # what is written on a full colour
+
+
+def legible(colour: str) -> str:
+    """A colour for letters: as dark as they need to be on white, by a contrast of 4.5 (WCAG's AA)."""
+    rgb = np.array(to_rgb(colour))
+    while 1.05 / (0.05 + np.dot(rgb**2.2, (0.2126, 0.7152, 0.0722))) < 4.6:
+        rgb = rgb * 0.95
+    return to_hex(rgb)
+
+
+#: What a colour becomes where the reader's system is dark; paper and inks are the diagrams'.
+DARK = {
+    PAPER: "#16181b", ON_COLOUR: "#16181b", INK: "#e4e6e9", SOFT: "#b4bac2", WARNING: "#ff8a80",
+    to_hex(STYLE["axes.edgecolor"]): "#a5acb5", to_hex(STYLE["grid.color"]): "#33373d",
+    PALETTE[0]: "#56b4e9", PALETTE[2]: "#35c99b", PALETTE[3]: "#ff8c42", PALETTE[9]: "#a6dcff",
+}  # fmt: skip
+DARK |= {legible(colour): DARK.get(colour, colour) for colour in PALETTE if legible(colour) != colour}
+PHONE = 560  # a screen so many CSS pixels wide or less gets the narrow picture
+NARROW = 4.0  # its width in inches
 matplotlib.rcParams["svg.hashsalt"] = "simclr-lab-kit"  # the same figure gives the same bytes
 # Fonts with Chinese characters: Linux, Windows, macOS.
 CHINESE = (
@@ -53,12 +80,47 @@ def drawable(say: Words) -> Words:
     return ENGLISH if say.chinese and not font else say
 
 
+class _Spoken:
+    """The words of the language in use when a figure is drawn, as far as this machine has a font for it."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(drawable(words.current()), name)
+
+    def __call__(self, key: str, /, **values: Any) -> str:
+        return drawable(words.current())(key, **values)
+
+    def __contains__(self, key: str) -> bool:
+        return key in words.current()
+
+
+#: What a figure says if it is given no words.
+SPOKEN: Any = _Spoken()
+
+
 def _draw_with(font: str | None) -> None:
     """What sans-serif lacks comes from this font, in all figures from here on: legends ask when they are drawn."""
     matplotlib.rcParams["font.family"] = ["sans-serif", font] if font else ["sans-serif"]
 
 
 _draw_with(chinese_font())
+
+
+class Drawn(NamedTuple):
+    """A picture as it stands in a page: its SVG, its size in CSS pixels, what it says to those who do not see it.
+
+    ``narrow`` is the same for a phone; None where one picture is enough.
+    """
+
+    svg: str
+    width: int
+    height: int
+    alt: str = ""
+    narrow: "Drawn | None" = None
+
+    @property
+    def uri(self) -> str:
+        """The picture itself as an address."""
+        return f"data:image/svg+xml;base64,{base64.b64encode(self.svg.encode()).decode()}"
 
 
 class NotebookFigure(Figure):
@@ -70,12 +132,23 @@ class NotebookFigure(Figure):
     """
 
     SHARP = 2  # pixels of the picture for one on the screen
+    alt = ""  # what it shows, in a sentence or two
+    stacks = True  # a phone gets its panels one below the other
+    note, genuine = "", True  # the line under it, and whether the data is what its name says
 
-    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+    def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
         png = io.BytesIO()
         self.savefig(png, format="png", dpi=self.SHARP * self.dpi)
         width, height = (round(inches * self.dpi) for inches in self.get_size_inches())
-        return png.getvalue(), {"width": width, "height": height}
+        return png.getvalue(), {"width": width, "height": height} | ({"alt": self.alt} if self.alt else {})
+
+    def name(self, note: str, genuine: bool) -> None:
+        """Name the data under the figure, in lines that it is wide enough for; in red unless it is the genuine set."""
+        self.note, self.genuine = note, genuine
+        for text in self.findobj(lambda artist: isinstance(artist, Text) and to_hex(artist.get_color()) == "#000000"):
+            text.set_color(INK)  # what was written after the style sheet was closed
+        lines = wrapped(note, self.get_figwidth() * 72 - 12, 8)
+        self.supxlabel(lines, fontsize=8, color=SOFT if genuine else WARNING, x=0.01, ha="left", linespacing=1.25)
 
 
 def figure(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, np.ndarray]:
@@ -83,6 +156,61 @@ def figure(width: float, height: float, rows: int = 1, columns: int = 1, **optio
     with matplotlib.rc_context(STYLE):
         empty = NotebookFigure(figsize=(width, height), layout="constrained")
         return empty, empty.subplots(rows, columns, squeeze=False, **options)
+
+
+def svg(drawn: Figure) -> Drawn:
+    """A figure as a picture for a page, and for a phone: its panels stacked, its letters as large as before."""
+    wide = _svg(drawn)
+    if not getattr(drawn, "stacks", False) or drawn.get_figwidth() <= NARROW:
+        return wide
+    with _stacked(drawn):
+        return wide._replace(narrow=_svg(drawn))
+
+
+def _svg(drawn: Figure) -> Drawn:
+    file = io.StringIO()
+    drawn.savefig(file, format="svg", dpi=150, metadata={"Date": None})  # dpi: of what is drawn as pixels
+    rules = "".join(
+        f'[style*="{place}: {light}"],[{place}="{light}"]{{{place}:{dark}!important}}'
+        for light, dark in DARK.items()
+        for place in ("fill", "stroke")
+    )
+    style = f"<style>@media screen and (prefers-color-scheme: dark){{{rules}}}</style>"
+    width, height = (round(inches * 96) for inches in drawn.get_size_inches())
+    return Drawn(file.getvalue().replace("</defs>", f"</defs>{style}", 1), width, height, getattr(drawn, "alt", ""))
+
+
+@contextmanager
+def _stacked(drawn: NotebookFigure) -> Iterator[None]:
+    """The figure with all panels in one column, as wide as a phone; as it was when the block ends."""
+    panels = [axis for axis in drawn.axes if axis.get_visible() and axis.get_subplotspec()]
+    places, size = [axis.get_subplotspec() for axis in panels], drawn.get_size_inches().copy()
+    grid = places[0].get_gridspec()
+    ratios = None if grid.ncols > 1 else grid.get_height_ratios()
+    for axis, place in zip(panels, drawn.add_gridspec(len(panels), 1, height_ratios=ratios), strict=True):
+        axis.set_subplotspec(place)
+    shrink = 0.9 if grid.nrows == 1 < len(panels) else 1
+    drawn.set_size_inches(NARROW, size[1] / grid.nrows * len(panels) * shrink)
+    drawn.name(drawn.note, drawn.genuine)
+    legends = [(legend, _in_columns(drawn, legend, 1)) for legend in list(drawn.legends)]
+    try:
+        yield
+    finally:
+        drawn.set_size_inches(size)
+        for axis, place in zip(panels, places, strict=True):
+            axis.set_subplotspec(place)
+        for before, now in legends:
+            _in_columns(drawn, now, before._ncols)
+        drawn.name(drawn.note, drawn.genuine)
+
+
+def _in_columns(drawn: Figure, legend: Legend, columns: int) -> Legend:
+    """The figure's legend anew, in so many columns."""
+    handles, names = legend.legend_handles, [text.get_text() for text in legend.get_texts()]
+    size = legend.get_texts()[0].get_fontsize()
+    legend.remove()
+    return drawn.legend(handles, names, loc="outside upper left", ncols=columns, frameon=False, fontsize=size,
+                        labelcolor=INK)  # fmt: skip
 
 
 def title(dataset: dict[str, Any]) -> str:
@@ -130,17 +258,49 @@ def classes(dataset: dict[str, Any], say: Words) -> list[str]:
     return [as_drawn(say.or_as_is("classes", name)) for name in dataset["classes"]]
 
 
-def name_data(drawn: Figure, dataset: dict[str, Any], say: Words) -> Figure:
-    """Name the data under the figure; in red unless it is the genuine set."""
-    line = say.plain(
+def data_line(dataset: dict[str, Any], say: Words) -> str:
+    """Which images these are, how many and from where."""
+    return say.plain(
         f"plot.data_{standing(dataset)}",
         name=as_drawn(title(dataset)),
         images=f"{dataset['train']:,} + {dataset['test']:,}",
         source=as_drawn(say.or_as_is("data_source", dataset["source"])),
     )
-    colour = "0.35" if dataset["genuine"] else "#b00020"
-    drawn.supxlabel(line, fontsize=7, color=colour, x=0.99, ha="right")
+
+
+def name_data(drawn: Figure, dataset: dict[str, Any], say: Words) -> Figure:
+    """Name the data under the figure; in red unless it is the genuine set."""
+    drawn.name(data_line(dataset, say), dataset["genuine"])
     return drawn
+
+
+def listed(parts: Sequence[str], say: Words) -> str:
+    """``a, b and c`` in plain text."""
+    return str(say.list([Markup(part) for part in parts]))
+
+
+def told(parts: Sequence[str], say: Words) -> str:
+    """Sentences one after the other, in plain text."""
+    return ("" if say.chinese else " ").join(parts)
+
+
+def label_ends(axis: Any, ends: Sequence[tuple[float, str, Any]], height: float) -> None:
+    """Names beside an axis at the heights (in its units) where their curves end: (height, name, colour).
+
+    ``height`` is the axis's in inches; names that would touch are moved apart.
+    """
+    low, high = axis.get_ylim()
+    ordered = [(at, wrapped(name, 95, 9), colour) for at, name, colour in sorted(ends, key=lambda end: end[0])]
+    tall = [0.155 / height * (name.count("\n") + 1) for _, name, _ in ordered]  # as shares of the axis
+    places = [(at - low) / (high - low) for at, *_ in ordered]
+    for i in range(1, len(places)):
+        places[i] = max(places[i], places[i - 1] + (tall[i - 1] + tall[i]) / 2)
+    places[-1] = min(places[-1], 1.0)  # what was pushed out at the top pushes the others down
+    for i in range(len(places) - 2, -1, -1):
+        places[i] = min(places[i], places[i + 1] - (tall[i] + tall[i + 1]) / 2)
+    for place, (_, name, colour) in zip(places, ordered, strict=True):
+        axis.annotate(name, (1.02, place), xycoords="axes fraction", va="center", fontsize=9, color=legible(colour),
+                      annotation_clip=False, linespacing=1.1)  # fmt: skip
 
 
 def band(axis: Any, curves: Sequence[Sequence[float]], label: str, colour: Any, dash: str = "-") -> None:

@@ -17,13 +17,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lib import data
+from lib import data, words
 from lib.evaluation import classification, neighbours, representation
 from lib.models import Classifier, SimCLR
-from lib.runs import checks, parameters, recipes
+from lib.runs import checks, parameters, recipes, records
 from lib.runs.records import Run
+from lib.runs.spoken import table, tell, tell_data, word
 from lib.training import train_classifier
 from lib.training.checkpoint import save_beside
+
+
+__all__ = ["table", "tell", "word"]  # of those that come from elsewhere, what the notebooks call
 
 
 def begin(notebook: str, namespace: dict[str, Any]) -> Run:
@@ -33,13 +37,25 @@ def begin(notebook: str, namespace: dict[str, Any]) -> Run:
         ParameterError: one paragraph with every parameter that is unknown or out of range.
     """
     run = Run(parameters.read(notebook, namespace))
+    words.use(run.asked.language)
     recipe = recipes.load(notebook, run.asked.recipe)
     changed = [f"{name}={run.parameters[name]}" for name in recipe if run.parameters[name] != recipe[name]]
     as_it_is = [f"{name}={value}" for name, value in recipe.items() if run.parameters[name] == value]
-    print(f"recipe {run.asked.recipe!r} of {notebook}.ipynb" + (f", with {', '.join(changed)}" if changed else ""))
+    key = "lesson.recipe_changed" if changed else "lesson.recipe"
+    tell(key, recipe=run.asked.recipe, notebook=notebook, changes=", ".join(changed))
     print(textwrap.fill(", ".join(as_it_is), 95))
-    print(f"The record goes to {run.folder}.")
+    if seconds := _seconds_before(run):
+        tell("lesson.before", seconds=f"{seconds:,.0f}")
+    tell("lesson.folder", folder=run.folder)
     return run
+
+
+def _seconds_before(run: Run) -> float | None:
+    """How long the run of the same name took that left its record here; None where there is none to read."""
+    try:
+        return sum(records.load(run.folder)["seconds"].values())
+    except records.RecordError:
+        return None
 
 
 @dataclass(frozen=True)
@@ -76,9 +92,9 @@ def load_data(run: Run) -> Data:
     unlabelled = data.join(parts, p.unlabelled_chunks)
     labelled = [data.join(parts, numbers) for numbers in p.labelled_chunks]
     run.dataset = images.describe()
-    print(f"{images.name}: {images.source.description}" + ("" if images.source.genuine else "  <<< NOT THE ORIGINAL"))
-    counts = " and ".join(f"{len(rows):,}" for rows in labelled)
-    print(f"{len(unlabelled):,} images without labels; {counts} with labels")
+    tell_data(run.dataset)
+    counts = str(words.current().list([f"{len(rows):,}" for rows in labelled]))
+    tell("lesson.images", unlabelled=f"{len(unlabelled):,}", labelled=counts)
     checks.check_simclr(p, images)
     return Data(images, len(parts[0]), unlabelled, labelled)
 
@@ -98,8 +114,8 @@ def count_work(run: Run, given: Data, model: SimCLR) -> None:
     work = flops.pretraining_flops(model, shape, images, p.pretraining, p.small_crops)
     rate = flops.matmul_rate(precision=p.precision)
     run.results["flops"] = {"pretraining": work, "matmul_rate": rate}
-    minutes = f"{work / rate / 60:,.1f} minutes"
-    print(f"pretraining: {work / 1e12:,.1f} TFLOP; at {rate / 1e9:,.0f} GFLOP/s no less than {minutes}")
+    least = {"rate": f"{rate / 1e9:,.0f}", "minutes": f"{work / rate / 60:,.1f}"}
+    tell("lesson.work", work=f"{work / 1e12:,.1f}", **least)
 
 
 def train_classifiers(run: Run, given: Data, build: Callable[[], Classifier]) -> list[Classifier]:
@@ -151,7 +167,8 @@ def test_once(run: Run, given: Data, classifiers: Sequence[Classifier]) -> list[
         scores = classification.scores(probability, labels)
         single = classification.scores(probabilities(classifier, views=p.plain_views), labels)["accuracy"]
         entry |= {"test_accuracy": scores.pop("accuracy"), "plain_view_accuracy": single, **scores}
-        print(f"{entry['labels']:,} labels: {entry['test_accuracy']:.2%} of {len(labels):,} test images")
+        accuracy = f"{entry['test_accuracy']:.2%}"
+        tell("lesson.tested", labels=f"{entry['labels']:,}", accuracy=accuracy, images=f"{len(labels):,}")
     run.results["test_accuracy"] = run.results["classifiers"][0]["test_accuracy"]
     return seen
 

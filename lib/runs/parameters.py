@@ -19,6 +19,7 @@ from lib.files import NAME
 from lib.runs import recipes
 from lib.training.device import PRECISIONS
 from lib.training.settings import OPTIMIZERS, SCHEDULES, Settings
+from lib.words import LANGUAGES
 
 Positive = Annotated[int, Field(ge=1)]
 Chunks = Annotated[list[Positive], Field(min_length=1)]
@@ -84,6 +85,8 @@ def _named(views: str, plain: Views) -> Views:
 class RunParameters(Parameters):
     """What every notebook that leaves a record takes."""
 
+    # of what it prints and draws; no part of the record, for it changes no figure
+    language: Annotated[Literal[LANGUAGES], Field(exclude=True)] = "en"
     recipe: str
     profile: Name
     run: Name

@@ -63,7 +63,7 @@ class Run:
     @property
     def resolved(self) -> dict[str, Any]:
         """Every parameter of the run, those of its recipe among them."""
-        return resolve(self.notebook, cell(self.notebook) | self.parameters)
+        return resolve(self.notebook, as_it_stands(self.notebook) | self.parameters)
 
     def command(self, **more: Any) -> str:
         """The line for a shell that makes this run again, with other parameters where ``more`` has them.
@@ -97,16 +97,35 @@ def cell(notebook: str) -> dict[str, Any]:
     return {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(source).body}
 
 
+def as_it_stands(notebook: str) -> dict[str, Any]:
+    """What its cell asks of a run: not the language, which changes no result."""
+    return {name: value for name, value in cell(notebook).items() if name != "language"}
+
+
 def defaults(notebook: str) -> dict[str, Any]:
     """Every parameter of a notebook that is run as it stands."""
-    return resolve(notebook, cell(notebook))
+    return resolve(notebook, as_it_stands(notebook))
+
+
+def names() -> list[str]:
+    """The profiles there are."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def notebooks() -> tuple[str, ...]:
+    """The notebooks that leave a record."""
+    return tuple(sorted(recipes.read()))
+
+
+def exists(profile: str) -> bool:
+    """Whether a file lists the runs of a profile; those of ``explore`` were made by hand."""
+    return bool(re.fullmatch(NAME, profile)) and (FOLDER / f"{profile}.yaml").exists()
 
 
 def _read(profile: str) -> dict[str, Any]:
     path = FOLDER / f"{profile}.yaml"
-    if not re.fullmatch(NAME, profile) or not path.exists():
-        there = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yaml")))
-        raise ProfileError(f"There is no profile {profile!r}; there are: {there}.")
+    if not exists(profile):
+        raise ProfileError(f"There is no profile {profile!r}; there are: {', '.join(names())}.")
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 

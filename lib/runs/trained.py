@@ -15,6 +15,7 @@ from lib.files import file_digest
 from lib.models import Classifier, SimCLR, whiten
 from lib.runs import checks, records
 from lib.runs.parameters import EvidenceParameters
+from lib.runs.spoken import tell, tell_data
 from lib.training.checkpoint import Damaged, load_whole
 from lib.training.classifier import compute_features
 
@@ -71,7 +72,8 @@ def reopen(run: records.Run) -> Reopened:
         images = load_images(record["parameters"]["dataset"])
     run.dataset = images.describe()
     check_same_data(record["dataset"], run.dataset)
-    print(f"{run.asked.simclr_run}, on {images.name}: {images.source.description}")
+    tell("lesson.simclr_run", run=run.asked.simclr_run)
+    tell_data(run.dataset)
     if isinstance(run.asked, EvidenceParameters):
         checks.check_evidence(run.asked, images, record["parameters"], model)
     else:
@@ -97,10 +99,7 @@ def load_run(folder: str | Path) -> tuple[dict[str, Any], SimCLR]:
         raise records.RecordError(
             f"{weights} is missing: the run's record is there, its weights are not. Run it again."
         )
-    wanted = record["parameters"]
-    norm = wanted.get("projection_batch_norm", False)  # records from before there was a choice have none
-    shape = tuple(record["dataset"]["shape"])
-    model = SimCLR(wanted["encoder"], tuple(wanted["projection"]), shape, batch_norm=norm)
+    model = untrained(record)
     try:
         if record.get("model_sha256", found := file_digest(weights)) != found:
             raise Damaged("it is not the file this record was written with")
@@ -111,6 +110,13 @@ def load_run(folder: str | Path) -> tuple[dict[str, Any], SimCLR]:
             f"Delete {folder} and run it again."
         ) from error
     return record, model.eval()
+
+
+def untrained(record: dict[str, Any]) -> SimCLR:
+    """A network of the shape of a record's, with random weights."""
+    wanted = record["parameters"]
+    norm = wanted.get("projection_batch_norm", False)  # records from before there was a choice have none
+    return SimCLR(wanted["encoder"], tuple(wanted["projection"]), tuple(record["dataset"]["shape"]), batch_norm=norm)
 
 
 def starting_point(record: dict[str, Any], images: Dataset) -> SimCLR:

@@ -2,7 +2,6 @@
 
 import ctypes
 import math
-import sys
 import time
 import warnings
 from collections import defaultdict
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from lib import progress
 from lib.training import distributed
@@ -51,29 +49,41 @@ def keep_freed_memory() -> None:
 
 
 class Pace:
-    """Says, once, how long a training will take, from the time of its first steps.
+    """Says while a training goes on how long it will still take, from the time of its steps.
 
-    Epochs of a large network last so long that a bar of epochs says nothing for a quarter of an
-    hour. The first steps are left out: memory is still being claimed, kernels compiled.
+    Epochs of a large network last so long that a count of epochs says nothing for a quarter of an hour. The first
+    steps are left out: memory is still being claimed, kernels compiled. Of an epoch before, the pace of its steps may
+    be another one, as views may have been smaller.
     """
 
-    WARM_UP, LOOK, WORTH_SAYING = 3, 10, 60  # steps, steps, seconds
+    WARM_UP, LOOK, APART = 3, 10, 1.0  # steps, steps, seconds
 
-    def __init__(self, steps: int, name: str, say: Callable[[str], None]):
-        self.left, self.name, self.say, self.taken, self.start = steps, name, say, 0, 0.0
+    def __init__(self, training: progress.Training, steps: int):
+        self.training, self.steps, self.taken, self.shown_at = training, steps, 0, 0.0
+        self.told = False
 
     def step(self) -> None:
-        """To be called after each step."""
-        self.taken, self.left = self.taken + 1, self.left - 1
+        """To be called after each step: watchers look once a second at most."""
+        self.taken, now = self.taken + 1, time.perf_counter()
         if self.taken == self.WARM_UP:
-            self.start = time.perf_counter()
-        elif self.taken == self.WARM_UP + self.LOOK:
-            pace = (time.perf_counter() - self.start) / self.LOOK
-            progress.tell(name=self.name, left=pace * self.left)
-            if pace * self.left > self.WORTH_SAYING:
-                self.say(
-                    f"{self.name}: about {pace * self.left / 60:.0f} minutes left at this pace ({pace:.2f} s a step)"
-                )
+            self.start = now
+        elif self.taken >= self.WARM_UP + self.LOOK and now - self.shown_at >= self.APART:
+            training, self.shown_at = self.training, now
+            epochs = training.epochs - len(training.history)
+            pace = (now - self.start) / (self.taken - self.WARM_UP)
+            between = training.history[-1].get("probe_seconds", 0) if training.history else 0
+            training.left = pace * (self.steps * epochs - self.taken) + between * epochs
+            if not self.told:
+                progress.tell(name=training.name, left=training.left)
+                self.told = True
+            progress.show(training)
+
+    def epoch(self) -> None:
+        """To be called after each epoch: the next one is measured by itself."""
+        training, self.taken = self.training, 0
+        training.expect()
+        progress.tell(name=training.name, **training.history[-1], epochs=training.epochs)
+        progress.show(training)
 
 
 def check_batch(images: int, settings: Settings) -> None:
@@ -116,12 +126,12 @@ def fit(
     state = _start(model, images, settings, identity)
     history = History(state.resume(checkpoint, together) if checkpoint else [])
     first = distributed.is_first() or not together  # of processes that train together one speaks, probes and saves
-    options = {"desc": name, "unit": "epoch", "file": sys.stdout, "mininterval": 2, "disable": not first}
-    bar = tqdm(total=settings.epochs, initial=len(history), **options)
-    pace = Pace(math.ceil(len(images) / settings.batch_size) * (settings.epochs - len(history)), name, bar.write)
+    training = progress.Training(name, settings.epochs, history, len(images))
+    pace = Pace(training, math.ceil(len(images) / settings.batch_size))
     model.train()
     if first:
-        progress.tell(name=name, epoch=len(history), epochs=settings.epochs)
+        progress.tell(name=name, epoch=len(history), epochs=settings.epochs, history=history)
+        progress.show(training)
     try:
         for epoch in range(len(history) + 1, settings.epochs + 1):
             start = time.perf_counter()
@@ -134,16 +144,15 @@ def fit(
             if checkpoint and first:
                 state.save(checkpoint, history)
             if first:
-                progress.tell(name=name, **history[-1], epochs=settings.epochs)
-            shown = {k: v for k, v in history[-1].items() if k not in ("epoch", "seconds", "probe_seconds")}
-            bar.set_postfix({key: f"{value:.3f}" for key, value in shown.items()}, refresh=False)
-            bar.update()
+                pace.epoch()
     except KeyboardInterrupt:
         history.interrupted = True
         warnings.warn(f"{name}: interrupted after {len(history)} of {settings.epochs} epochs.", stacklevel=3)
     finally:
-        bar.close()
         model.eval()
+        training.ended = True
+        if first:
+            progress.show(training)
     return history
 
 

@@ -1,0 +1,104 @@
+"""Figures that are images: views, neighbours, mistakes."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from lib.report.measure import width
+from lib.report.named import operations
+from lib.report.style import PALETTE, SPOKEN, WARNING, classes, figure, listed, name_data
+from lib.runs.records import picture
+from lib.words import Words
+
+SIDE, PAGE, LETTERS = 0.78, 6.9, 8  # inches of an image and of all of them side by side, points of a title
+
+
+def image_grid(
+    images: np.ndarray,
+    dataset: dict[str, Any],
+    titles: Sequence[str] = (),
+    columns: int = 8,
+    row_labels: Sequence[str] = (),
+    say: Words = SPOKEN,
+    fewer: bool = False,
+) -> Figure:
+    """uint8 images (N, C, H, W) in rows of ``columns``, each with its title if there are titles.
+
+    Columns are as wide as the longest title as far as a page has room; with ``fewer``, there are fewer of them
+    where it has not, else titles are cut short.
+    """
+    columns = min(columns, len(images))
+    wide = max([min(SIDE, PAGE / columns), *(width(title, LETTERS) / 72 + 0.1 for title in titles)])
+    columns = min(columns, max(1, int(PAGE / wide))) if fewer else columns
+    wide = min(wide, PAGE / columns)
+    titles, side = [_cut(title, wide * 72 - 4) for title in titles], min(SIDE, wide - 0.02)
+    rows, tall = math.ceil(len(images) / columns), side + (0.22 if titles else 0.03)
+    drawn, ((axis,),) = figure(columns * wide + 0.3, rows * tall + 0.3)
+    drawn.stacks = False
+    high, across = (side / max(images.shape[2:]) * pixels / 2 for pixels in images.shape[2:])  # half of it, in inches
+    axis.set(xlim=(0, columns * wide), ylim=(rows * tall, 0), xticks=[], yticks=[], aspect="equal")
+    axis.spines[:].set_visible(False)
+    axis.grid(visible=False)
+    for i, image in enumerate(images):
+        x, y = (i % columns + 0.5) * wide, (i // columns + 1) * tall - side / 2 - 0.01
+        pixels = image.squeeze(0) if len(image) == 1 else image.transpose(1, 2, 0)
+        place = (x - across, x + across, y + high, y - high)
+        axis.imshow(pixels, cmap="gray", vmin=0, vmax=255, extent=place, interpolation="none")  # every pixel a square
+        if titles:
+            axis.text(x, y - high - 0.04, titles[i], fontsize=LETTERS, ha="center", va="bottom")
+    axis.set(xlim=(0, columns * wide), ylim=(rows * tall, 0))  # each image moved them
+    places = [(row + 1) * tall - side / 2 - 0.01 for row in range(len(row_labels))]
+    axis.set_yticks(places, row_labels, fontsize=LETTERS, rotation=90, va="center")
+    return name_data(drawn, dataset, say)
+
+
+def _cut(title: str, room: float) -> str:
+    """A title that is not wider than ``room`` points."""
+    while width(title, LETTERS) > room and len(title) > 2:
+        title = f"{title.removesuffix('…')[:-1]}…"
+    return title
+
+
+def views(record: dict[str, Any], say: Words = SPOKEN) -> Figure:
+    """The images that ``pictures`` kept: originals in the first row, two views of each below."""
+    images, asked = picture(record, "views"), record["parameters"]
+    labels = [say("plot.image"), *(say.plain("plot.view", number=i) for i in (1, 2))]
+    drawn = image_grid(images, record["dataset"], columns=len(images) // 3, row_labels=labels, say=say)
+    done = listed(operations(asked["views"], say, asked.get("left_out", [])), say)
+    drawn.alt = say.plain("alt.views", count=len(images) // 3, operations=done or asked["views"])
+    return drawn
+
+
+def neighbours(record: dict[str, Any], say: Words = SPOKEN) -> Figure:
+    """A few test images (first column, framed) and the training images nearest to each in feature space.
+
+    The class of a neighbour that is not the test image's is in red.
+    """
+    names, rows = classes(record["dataset"], say), record["results"]["neighbours"]
+    titles = [names[label] for row in rows for label in (row["label"], *row["neighbours"])]
+    columns = 1 + len(rows[0]["neighbours"])
+    drawn = image_grid(picture(record, "neighbours"), record["dataset"], titles, columns, say=say)
+    same = [label == row["label"] for row in rows for label in (row["label"], *row["neighbours"])]
+    (axis,) = drawn.axes
+    for shown, title, right in zip(axis.images, axis.texts, same, strict=True):
+        if not right:
+            title.set_color(WARNING)
+        if shown in axis.images[::columns]:
+            left, end, bottom, top = shown.get_extent()
+            axis.add_patch(Rectangle((left, top), end - left, bottom - top, fill=False, edgecolor=PALETTE[0], lw=2.5))
+    found = sum(same) - len(rows)
+    drawn.alt = say.plain("alt.neighbours", images=len(rows), same=found, all=len(same) - len(rows))
+    return drawn
+
+
+def mistakes(record: dict[str, Any], say: Words = SPOKEN) -> Figure:
+    """The most confident wrong predictions of the first classifier, as pictures: ``6 → 1 (100%)``."""
+    names, found = classes(record["dataset"], say), record["results"]["mistakes"]
+    titles = [f"{names[m['label']]} → {names[m['predicted']]} ({m['probability']:.0%})" for m in found]
+    drawn = image_grid(picture(record, "mistakes"), record["dataset"], titles, columns=6, say=say, fewer=True)
+    drawn.alt = say.plain("alt.mistakes", list=listed(titles, say))
+    return drawn

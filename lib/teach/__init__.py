@@ -1,0 +1,1 @@
+"""For teachers: an assignment, its checks, and what grades it."""

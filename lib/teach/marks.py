@@ -1,0 +1,161 @@
+"""``manual.csv``, which the teacher fills in, and ``grades.csv``, which is made of it and of the tests.
+
+Both begin with a byte order mark, by which Excel on Chinese Windows knows UTF-8; what Excel there saves in GBK is read
+as well. Nothing a teacher wrote is ever lost: rows of hand-ins that are no longer there stay.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lib.files import write_whole
+from lib.teach.grade import Graded
+from lib.teach.master import Manual
+from lib.teach.words import Words
+
+KEY = "id"
+COMMENT = " comment"
+
+
+class MarksError(ValueError):
+    """Something in ``manual.csv`` is no mark."""
+
+
+class Marks:
+    """What the teacher gave: points and comments by hand-in and question."""
+
+    def __init__(self, path: Path, questions: Sequence[Manual]):
+        self.path, self.questions = path, {question.id: question for question in questions}
+        self.rows: dict[str, dict[str, str]] = {}
+        self.more: list[str] = []  # columns of the teacher's own
+        if path.exists():
+            self._read()
+
+    def points(self, one: Graded, question: str) -> float | None:
+        """Points given; None while there are none. Where nothing was written, there is nothing to mark: 0."""
+        cell = self.rows.get(f"#{one.who}", {}).get(question, "")
+        if cell:
+            return float(cell.replace(",", ".").replace("，", "."))
+        return None if one.answers.get(question) else 0.0
+
+    def comment(self, one: Graded, question: str) -> str:
+        """What the teacher wrote beside the points."""
+        return self.rows.get(f"#{one.who}", {}).get(question + COMMENT, "")
+
+    def write(self, graded: Iterable[Graded]) -> None:
+        """Write the file anew: what was in it, and a row for each new hand-in."""
+        columns = [KEY, "number", "name"]
+        for question in self.questions.values():
+            columns += [f"{question.id} (0-{question.points:g})", question.id + COMMENT]
+        for one in graded:
+            row = self.rows.setdefault(f"#{one.who}", {})
+            row |= {KEY: f"#{one.who}", "number": one.number, "name": one.name}
+        keys = [KEY, "number", "name", *(k for q in self.questions for k in (q, q + COMMENT)), *self.more]
+        lines = [[row.get(key, "") for key in keys] for row in self.rows.values()]
+        write_csv(self.path, [[*columns, *self.more], *lines])
+
+    def _read(self) -> None:
+        lines = read_csv(self.path)
+        names = [_column(name, self.questions) for name in lines[0]] if lines else []
+        if KEY not in names:
+            raise MarksError(
+                f"{self.path} has no column “{KEY}”, by which its rows are known. Rename it, or mend its first line."
+            )
+        self.more = [
+            n for n in names if n and n not in (KEY, "number", "name") and n.removesuffix(COMMENT) not in self.questions
+        ]
+        wrong = []
+        for number, line in enumerate(lines[1:], 2):
+            row = {name: cell.strip() for name, cell in zip(names, line, strict=False) if name}
+            if not row.get(KEY):
+                continue
+            row[KEY] = row[KEY].lstrip("'")
+            wrong += [
+                f"line {number}, {q.id}: {row[q.id]!r}"
+                for q in self.questions.values()
+                if not _is_mark(row.get(q.id, ""), q)
+            ]
+            self.rows[row[KEY]] = row
+        if wrong:
+            most = ", ".join(f"{q.id} {q.points:g}" for q in self.questions.values())
+            raise MarksError(
+                f"{self.path}: {'; '.join(wrong)}. A number from 0 to the most is right ({most}), or nothing."
+            )
+
+
+def _column(name: str, questions: dict[str, Manual]) -> str:
+    """A column's own name without the range that stands behind it."""
+    name = name.strip()
+    bare = name.split(" (")[0]
+    return bare if bare in questions else name
+
+
+def _is_mark(cell: str, question: Manual) -> bool:
+    if not cell:
+        return True
+    try:
+        return 0 <= float(cell.replace(",", ".").replace("，", ".")) <= question.points
+    except ValueError:
+        return False
+
+
+def read_csv(path: Path) -> list[list[str]]:
+    """The lines of a CSV file in UTF-8 or GBK, separated by commas, semicolons or tabs.
+
+    Raises:
+        MarksError: it cannot be read as either.
+    """
+    content = path.read_bytes()
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            text = content.decode(encoding)
+            break
+        except UnicodeDecodeError:
+            continue
+    else:
+        raise MarksError(f"{path} is neither UTF-8 nor GBK: save it as CSV UTF-8.")
+    first = text.splitlines()[0] if text else ""
+    return [line for line in csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count)) if line]
+
+
+def write_csv(path: Path, lines: Sequence[Sequence[Any]]) -> None:
+    """Write lines so that Excel reads them as UTF-8 and takes no name for a formula."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([[_plain(cell) for cell in line] for line in lines])
+    write_whole(path, text.getvalue().encode("utf-8-sig"))
+
+
+def _plain(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+
+
+def table(graded: Sequence[Graded], marks: Marks, say: Words, notes: dict[str, list[str]]) -> list[list[Any]]:
+    """The lines of ``grades.csv``: a hand-in each, its points by test and by question, and notes."""
+    tests = list(dict.fromkeys(test["id"] for one in graded for test in one.tests))
+    most = {test["id"]: test["most"] for one in graded for test in one.tests}
+    questions = list(marks.questions)
+    heads = ("feedback.number", "feedback.student", "feedback.file")
+    lines: list[list[Any]] = [
+        [*(say[head] for head in heads), *(f"{test} ({most[test]:g})" for test in tests), say["overview.by_tests"],
+         *(f"{q} ({marks.questions[q].points:g})" for q in questions), say["overview.by_hand"], say["feedback.sum"],
+         say["overview.look"]]
+    ]  # fmt: skip
+    for one in graded:
+        if one.problem:
+            blank = [""] * (len(tests) + len(questions) + 3)
+        else:
+            given = {test["id"]: test["points"] for test in one.tests}
+            hand = [marks.points(one, question) for question in questions]
+            by_hand = "" if None in hand else sum(hand)
+            total = "" if by_hand == "" else one.by_tests + by_hand
+            blank = [
+                *(given.get(test, "") for test in tests),
+                one.by_tests,
+                *("" if m is None else m for m in hand),
+                by_hand,
+                total,
+            ]
+        lines.append([one.number, one.name, one.place, *blank, " ".join(notes.get(one.who, []))])
+    return lines

@@ -1,0 +1,77 @@
+"""The folder that grading writes: ``grades.csv``, ``manual.csv``, overview, answers and feedback as HTML."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from lib.files import write_whole
+from lib.teach import alike, grade, marks, pages, words
+from lib.teach.align import visible
+from lib.teach.box.process import Limits
+from lib.teach.grade import Graded
+from lib.teach.handins import HandIn
+from lib.teach.master import Master, role
+
+
+class Room:
+    """Where hand-ins are graded to, and by what."""
+
+    def __init__(self, out: Path, masters: Sequence[Master], limits: Limits, level: str, hidden: Sequence[Path]):
+        """Raises MarksError if something in ``manual.csv`` is no mark: before anything is graded."""
+        self.out, self.masters, self.limits, self.level = out, {m.language: m for m in masters}, limits, level
+        self.hidden = [path if path.is_dir() else path.parent for path in hidden]
+        first = next(iter(self.masters.values()))
+        self.marks = marks.Marks(out / "manual.csv", list(first.manual.values()))
+        self.graded: list[Graded] = []
+
+    def grade(self, items: Sequence[HandIn], jobs: int = 0) -> Iterator[tuple[Graded, bool]]:
+        """Grade hand-ins; each when it is done, and whether it was before."""
+        order = {item.who: number for number, item in enumerate(items)}
+        box = grade.box_for(self.level, self.limits, self.hidden)
+        for one, before in grade.grade_all(
+            items, list(self.masters.values()), box, self.out / "results", jobs or grade.cores()
+        ):
+            self.graded.append(one)
+            yield one, before
+        self.graded.sort(key=lambda one: order[one.who])
+
+    @property
+    def master(self) -> Master:
+        """The master in the language of most hand-ins: the teacher's pages are in it."""
+        spoken = Counter(one.language for one in self.graded if not one.problem)
+        return self.masters.get(spoken.most_common(1)[0][0] if spoken else "", next(iter(self.masters.values())))
+
+    def problem(self, one: Graded) -> str:
+        """Why a hand-in cannot be graded, in a sentence."""
+        return words.load("en")(f"problem.{one.problem}", detail=one.detail)
+
+    def write(self) -> None:
+        """Write everything that is made of the results."""
+        good = [one for one in self.graded if not one.problem]
+        self.marks.write(good)
+        names = pages.file_names(good)
+        for one in good:
+            page = pages.feedback(one, self.masters[one.language], self.marks, self.limits)
+            write_whole(self.out / "feedback" / names[one.who], page.encode())
+        for stale in set((self.out / "feedback").glob("*.html")) - {self.out / "feedback" / n for n in names.values()}:
+            stale.unlink()
+        say = words.load(self.master.language)
+        notes = {one.who: self._notes(one, say) for one in self.graded}
+        marks.write_csv(self.out / "grades.csv", marks.table(self.graded, self.marks, say, notes))
+        links = {who: f"feedback/{name}" for who, name in names.items()}
+        page = pages.overview(self.graded, self.master, self.marks, self._alike(good), links, self.level, self.limits)
+        write_whole(self.out / "overview.html", page.encode())
+        write_whole(self.out / "answers.html", pages.answers(good, self.master, self.marks).encode())
+
+    def _notes(self, one: Graded, say: words.Words) -> list[str]:
+        return [say(f"problem.{one.problem}", detail=one.detail)] if one.problem else pages.notes_of(one, say)
+
+    def _alike(self, good: Sequence[Graded]) -> list[alike.Pair]:
+        given = "\n".join(
+            visible(c.source) for c in self.master.cells if c.cell_type == "code" and role(c) != "solution"
+        )
+        sources = {
+            one.who: "\n".join(source for name, source in sorted(one.solutions.items()) if name != "student")
+            for one in good
+        }
+        return alike.pairs(sources, given)

@@ -1,0 +1,321 @@
+"""What is handed out, what comes back, and the files that grading leaves."""
+
+import csv
+import io
+import json
+import re
+import sys
+import types
+import zipfile
+
+import nbformat
+import pytest
+
+from lib.files import ROOT, file_digest
+from lib.runs import records
+from lib.teach import align, alike, handins, marks, master, release, reports, results, words
+from lib.teach.box import walls
+from lib.teach.box.judge import Judge
+from lib.teach.box.process import Box, Limits
+from tests import tiny_assignment as tiny
+from tests.test_lab import Kit
+
+
+@pytest.fixture(scope="module")
+def masters(tmp_path_factory):
+    return tiny.write_master(tmp_path_factory.mktemp("master"))
+
+
+def text(notebook) -> bytes:
+    return nbformat.writes(notebook).encode()
+
+
+def zipped(**members: bytes) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, member in members.items():
+            archive.writestr(name, member)
+    return content.getvalue()
+
+
+def test_what_is_handed_out_holds_nothing_hidden_and_speaks_its_language(masters, tmp_path):
+    files = release.release(masters, tmp_path / "out")
+    assert [path.name for path in files] == ["README.md", "README.zh.md", "tiny.ipynb", "tiny.zh.ipynb"]
+    for language, stub in (("en", "# Write your code here"), ("zh", "# 在这里写代码")):
+        given = (tmp_path / "out" / ("tiny.ipynb" if language == "en" else "tiny.zh.ipynb")).read_text(encoding="utf-8")
+        for secret in ("x * x\\n", "56.25", "secret message", "requires_grad_", "SOLUTION", tiny.TEXT[language][2]):
+            assert secret not in given
+        assert stub in given
+        assert words.load(language)["stub.text"] in given
+        assert "must be 9" in given
+    with pytest.raises(release.ReleaseError, match="is there already"):
+        release.release(masters, tmp_path / "out")
+    assert release.release(masters, tmp_path / "out", overwrite=True)
+
+
+def test_a_folder_of_something_else_is_never_replaced(masters, tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(release.ReleaseError, match="no assignment handed out before"):
+        release.release(masters, tmp_path, overwrite=True)
+    assert (tmp_path / "thesis.tex").exists()
+
+
+def test_a_secret_that_metadata_would_give_away_is_refused(masters):
+    notebook = tiny.master()
+    notebook.cells[0].source += "\nfor p in model.parameters(): p.requires_grad_(False)"
+    notebook.cells[0].source += "\n### BEGIN SOLUTION"
+    with pytest.raises(release.ReleaseError):
+        release.stripped(notebook, "en")
+
+
+def test_the_stripped_notebook_has_no_points_and_the_master_all(masters):
+    one = master.load(masters / "tiny.ipynb")
+    box = Box(walls.best(), Limits(cell=20, total=60), hidden=(masters,))
+    for notebook, right in ((tiny.master(), True), (release.stripped(tiny.master(), "en"), False)):
+        outcomes = Judge(one, box).grade(align.align(notebook.cells, one).pieces)["tests"]
+        assert [o["points"] for o in outcomes] == ([4, 6, 3] if right else [0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("place", "number", "name"),
+    [
+        ("Ada Lovelace_12345_assignsubmission_file/x.ipynb", "", "Ada Lovelace"),
+        ("lovelaceada_LATE_4711_99887_simclr.ipynb", "", "lovelaceada"),
+        ("20230017-张三/作业.ipynb", "20230017", "张三"),
+        ("李四_20230018_作业.ipynb", "20230018", "李四"),
+        ("x.ipynb", "", ""),
+    ],
+)
+def test_platforms_put_names_into_paths(place, number, name):
+    assert handins._placed(place) == (number, name)
+
+
+def test_zip_files_of_platforms_with_chinese_names_in_gbk(tmp_path):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        member = zipfile.ZipInfo("2023-x.ipynb")
+        archive.writestr(member, text(tiny.hand_in("", "")))
+    raw = content.getvalue().replace(b"2023-x.ipynb", "张三丰.ipynb".encode("gbk"))
+    (tmp_path / "class.zip").write_bytes(
+        zipped(**{"20230017-张三.zip": zipped(**{"a.ipynb": text(tiny.hand_in("", ""))})})
+    )
+    (tmp_path / "gbk.zip").write_bytes(raw)
+    found = handins.collect(tmp_path)
+    assert ("20230017", "张三") in {(item.number, item.name) for item in found}
+    assert "gbk.zip/张三丰.ipynb" in [item.place for item in found]
+
+
+def test_harmful_archives_are_refused_and_the_rest_is_read(tmp_path, monkeypatch):
+    good = text(tiny.hand_in())
+    monkeypatch.setattr(handins, "LARGEST", 1 << 20)
+    (tmp_path / "a.zip").write_bytes(zipped(**{"../evil.ipynb": good, "/etc/x.ipynb": good, "fine.ipynb": good}))
+    (tmp_path / "bomb.zip").write_bytes(zipped(**{"big.ipynb": b"0" * (8 << 20)}))
+    (tmp_path / "half.zip").write_bytes(zipped(**{"x.ipynb": good})[:200])
+    (tmp_path / "x.rar").write_bytes(b"Rar!")
+    (tmp_path / "no.ipynb").write_text("{")
+    problems = {item.place: item.problem for item in handins.collect(tmp_path)}
+    assert problems == {
+        "a.zip/../evil.ipynb": "path", "a.zip//etc/x.ipynb": "path", "a.zip/fine.ipynb": "",
+        "bomb.zip/big.ipynb": "bomb",
+        "half.zip": "broken", "x.rar": "archive", "no.ipynb": "unreadable",
+    }  # fmt: skip
+
+
+def test_nobody_takes_anothers_place_by_writing_their_number(tmp_path):
+    for folder in ("20230001-甲", "20230002-乙"):
+        (tmp_path / folder).mkdir()
+        nbformat.write(tiny.hand_in("甲", "20230001"), tmp_path / folder / "x.ipynb")
+    found = handins.collect(tmp_path)
+    assert [item.number for item in found] == ["20230001", "20230002"]
+    assert found[1].notes == ["number"]
+
+
+def test_metadata_that_a_program_dropped_is_found_again(masters):
+    one = master.load(masters / "tiny.ipynb")
+    notebook = tiny.hand_in()
+    for cell in notebook.cells:
+        cell.metadata.pop("nbgrader")
+        cell["id"] = "other"
+    laid = align.align(notebook.cells, one)
+    assert {"square", "loss", "freeze"} <= {name for _, name in laid.roles}
+
+
+def test_the_kits_own_loss_is_told_of(masters):
+    one = master.load(masters / "tiny.ipynb")
+    source = tiny.LOSS.format("from lib.loss import nt_xent_loss\n    return nt_xent_loss(z)")
+    assert align.borrowed({"loss": source, "square": "x"}, one) == ["loss"]
+
+
+@pytest.fixture(scope="module")
+def graded(masters, tmp_path_factory):
+    """Three hand-ins, graded."""
+    folder = tmp_path_factory.mktemp("class")
+    given = folder / "in"
+    given.mkdir()
+    nbformat.write(tiny.hand_in("Ada", "20260001"), given / "ada.ipynb")
+    wrong = tiny.SQUARE.format("return abs(x)")
+    nbformat.write(tiny.hand_in("小明", "20260002", "zh", square=wrong, words=""), given / "b.ipynb")
+    nbformat.write(tiny.hand_in("=cmd()", "20260003", square="def square(x:"), given / "c.ipynb")
+    (given / "notes.ipynb").write_text("{}", encoding="utf-8")
+    room = class_room(masters, folder)
+    assert not any(before for one, before in room.grade(handins.collect(given), 2) if not one.problem)
+    room.write()
+    return folder
+
+
+def class_room(masters, folder):
+    return results.Room(folder / "out", release.masters(masters), Limits(cell=20, total=60), walls.best(), [masters])
+
+
+def grades(folder):
+    lines = list(csv.reader(io.StringIO((folder / "out/grades.csv").read_bytes().decode("utf-8-sig"))))
+    return {line[2]: dict(zip(lines[0], line, strict=True)) for line in lines[1:]}
+
+
+def test_grades_are_a_table_that_excel_opens(graded):
+    assert (graded / "out/grades.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+    found = grades(graded)
+    assert [found[name]["By tests"] for name in ("ada.ipynb", "b.ipynb", "c.ipynb")] == ["13.0", "3.0", "3.0"]
+    assert found["c.ipynb"]["Student"] == "'=cmd()"
+    assert found["b.ipynb"]["By hand"] == "0.0", "where nothing is written there is nothing to mark"
+    assert "no notebook" in found["notes.ipynb"]["Worth a look"]
+
+
+def test_feedback_is_in_the_language_of_the_hand_in_and_loads_nothing(graded):
+    ada, ming, _ = sorted((graded / "out/feedback").glob("*.html"))
+    assert 'lang="en"' in ada.read_text(encoding="utf-8")
+    page = ming.read_text(encoding="utf-8")
+    assert 'lang="zh-CN"' in page
+    assert "此处没有作答" in page
+    assert "src=" not in page
+    assert "<script" not in page
+
+
+def test_only_what_changed_is_graded_again_and_marks_by_hand_stay(masters, graded):
+    path = graded / "out/manual.csv"
+    lines = marks.read_csv(path)
+    lines[1][3:5] = ["6,5", "gut"]
+    path.write_bytes("\n".join(";".join(line) for line in lines).encode("gb18030"))  # as Excel saves it
+    nbformat.write(tiny.hand_in("=cmd()", "20260003"), graded / "in/c.ipynb")
+    room = class_room(masters, graded)
+    new = [one.place for one, before in room.grade(handins.collect(graded / "in"), 1) if not before]
+    room.write()
+    assert new == ["c.ipynb"]
+    found = grades(graded)
+    assert (found["ada.ipynb"]["By hand"], found["ada.ipynb"]["All together"]) == ("6.5", "19.5")
+    assert found["c.ipynb"]["By tests"] == "13.0"
+    assert marks.read_csv(path)[1][3:5] == ["6,5", "gut"]
+    path.write_text(path.read_text(encoding="utf-8-sig").replace("6,5", "60").replace('"60"', "60"), encoding="utf-8")
+    with pytest.raises(marks.MarksError, match="'60'"):
+        class_room(masters, graded)
+
+
+LONG = tiny.LOSS.format(
+    "total = 0  # add up every row by itself\n    for row in z:\n        length = (row * row).sum()\n"
+    "        if length > 0:\n            total = total + length\n        else:\n"
+    "            total = total + 0 * length\n"
+    "    return total / max(len(z), 1)"
+)
+
+
+def test_copies_are_found_under_other_names_and_what_differs_is_not():
+    renamed = LONG.replace("total", "s").replace("length", "q").replace("row", "r")
+    other = tiny.LOSS.format("import numpy as np\n    values = [float(v @ v) for v in z]\n    return np.mean(values)")
+    (pair,) = alike.pairs({"a": LONG, "b": renamed, "c": other})
+    assert (pair.one, pair.other, pair.shared) == ("a", "b", 1)
+    assert not pair.literal
+
+
+def test_every_word_is_there_in_both_languages():
+    for key, text in words.load("en").texts.items():
+        there = words.load("zh").texts[key]
+        assert there.strip()
+        assert set(re.findall(r"{(\w+)", text)) == set(re.findall(r"{(\w+)", there)), key
+
+
+def made_report(folder, number, seconds, accuracy=0.95, source="local"):
+    """A report as far as it is read, with its record."""
+    run = folder / number / "mnist-seed0"
+    run.mkdir(parents=True)
+    parameters = {"run": "mnist", "seed": 0, "labelled_chunks": [[5]], "temperature": 0.5, "left_out": []}
+    record = {
+        "name": "mnist-seed0", "profile": "quick", "dataset": {"source": source}, "parameters": parameters,
+        "environment": {"commit": "abc1234"}, "seconds": {"pretraining": seconds}, "history": {},
+        "results": {"classifiers": [{"labels": 6000, "test_accuracy": accuracy}]},
+    }  # fmt: skip
+    (run / "record.json").write_text(json.dumps(record | {"sha256": records.digest(record)}), encoding="utf-8")
+    row = f"<tr><th>mnist-seed0</th><td>{file_digest(run / 'record.json')}</td></tr>"
+    (folder / number / "report.html").write_text(
+        f'<header class="cover" data-language="en"><table><tr><td>S</td></tr>'
+        f"<tr><td>{number}</td></tr></table></header>"
+        f'<h3>1 Mistakes</h3><div class="own empty">Nothing</div>'
+        f'<figure id="table-records"><table><tbody>{row}</tbody></table></figure>',
+        encoding="utf-8",
+    )  # fmt: skip
+    return run / "record.json"
+
+
+def test_reports_are_checked_against_their_records_and_each_other(tmp_path, monkeypatch):
+    class Draw:
+        def __init__(self, number):
+            self.number = number
+
+        def parameters(self):
+            return {"seed": 0 if self.number == "1" else 7}
+
+    variants = types.SimpleNamespace(draw=Draw)
+    monkeypatch.setitem(sys.modules, "lib.teach.variants", variants)
+    monkeypatch.setattr("lib.teach.variants", variants, raising=False)
+    for number, accuracy in (("1", 0.95), ("2", 0.951), ("3", 0.949), ("4", 0.95), ("5", 0.99)):
+        made_report(tmp_path, number, 10.0 + int(number), accuracy)
+    made_report(tmp_path, "6", 11.0, source="embedded sample")  # the seconds of the first
+    changed = tmp_path / "2/mnist-seed0/record.json"
+    changed.write_text(changed.read_text(encoding="utf-8").replace("0.951", "0.991"), encoding="utf-8")
+    (tmp_path / "3/mnist-seed0/record.json").unlink()
+    (tmp_path / "page.html").write_text("<p>no report</p>", encoding="utf-8")
+    found = reports.find([tmp_path])
+    head, *lines = reports.table(found)
+    told = {line[2] or "page": dict(zip(head, line, strict=True)) for line in lines}
+    assert told["1"]["Variant"] == "the student's own"
+    assert "seed 0 ≠ 7" in told["4"]["Variant"]
+    assert (told["1"]["Data"], told["1"]["Commit"], told["1"]["Own words missing"]) == (
+        "genuine",
+        "abc1234",
+        "1 Mistakes",
+    )
+    assert "changed after its run" in told["2"]["Records"]
+    assert told["3"]["Records"] == "not handed in: mnist-seed0"
+    assert told["6"]["Data"] == "only the built-in sample: mnist-seed0"
+    assert told["1"]["Worth a look"] == "mnist-seed0 is the same run as that of 6"
+    assert "no report" in told["page"]["Worth a look"]
+    assert "genuine" in reports.shown([head, *lines])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not list(ROOT.glob("notebooks/assignment/*.ipynb")), reason="the assignment is not here")
+def test_the_kits_own_assignment_is_released_solved_graded_and_told_of_in_both_languages(tmp_path):
+    source = ROOT / "notebooks" / "assignment"
+    release.release(source, tmp_path / "handout")
+    (tmp_path / "in").mkdir()
+    for number, one in enumerate(release.masters(source), 20260001):
+        notebook = nbformat.read(tmp_path / "handout" / one.path.name, as_version=4)
+        for cell in notebook.cells:
+            if master.role(cell) in ("solution", "manual"):
+                cell.source = one.by_id[master.grade_id(cell)].source
+            if master.grade_id(cell) == "student":
+                cell.source = f"student = 'S'\nnumber = '{number}'"
+        nbformat.write(notebook, tmp_path / "in" / f"{number}.ipynb")
+    limits, out = Limits(cell=120, total=600), tmp_path / "out"
+    room = results.Room(out, release.masters(source), limits, walls.best(), [source, tmp_path / "in", out])
+    list(room.grade(handins.collect(tmp_path / "in"), 2))
+    room.write()
+    failed = [test for one in room.graded for test in one.tests if test["points"] != test["most"]]
+    assert not failed
+    assert sorted(one.language for one in room.graded) == ["en", "zh"]
+    assert len(list((out / "feedback").glob("*.html"))) == 2
+
+
+def test_lab_assignment_says_what_is_wrong(tmp_path):
+    status, said = Kit(ROOT).lab("assignment", "grade", str(tmp_path / "nothing"))
+    assert status == 1
+    assert "name the folder" in said

@@ -1,0 +1,202 @@
+"""Hand-ins that mean harm, and those that were tampered with, cost their own points and nobody else's."""
+
+import socket
+import threading
+
+import nbformat
+import psutil
+import pytest
+from nbformat.v4 import new_code_cell
+
+from lib.teach import align, handins, master, release, results
+from lib.teach.box import walls
+from lib.teach.box.judge import Judge
+from lib.teach.box.process import Box, Limits
+from tests import tiny_assignment as tiny
+
+LIMITS = Limits(cell=8, total=90, memory=2 << 30, processes=24)
+LEVEL = walls.best()
+walled = pytest.mark.skipif(LEVEL not in ("bubblewrap", "unshare"), reason=f"{LEVEL} leaves the network open")
+boxed = pytest.mark.skipif(LEVEL != "bubblewrap", reason=f"{LEVEL} hides no files")
+
+BOMB = "import os\n    while True:\n        os.fork()"
+SPY = """
+import gc, glob, inspect, sys
+seen = [open(p, encoding='utf-8').read() for p in glob.glob({master!r} + '/*')] + [str(In), str(globals().keys())]
+frame = inspect.currentframe()
+while frame:
+    seen.append(str(frame.f_locals)[:100000]); frame = frame.f_back
+seen += [o for o in gc.get_objects() if isinstance(o, str)]
+word = 'secret ' + 'message'
+if any(word in text for text in seen):
+    raise RuntimeError('found the hidden tests')
+"""
+CHEAT = """
+import builtins, torch
+torch.allclose = lambda *a, **k: True
+torch.Tensor.__eq__ = lambda *a: True
+builtins.float = lambda *a: 9
+print('{"tests": [{"id": "square-check", "points": 100}]}')
+"""
+
+
+def freezing(body: str) -> dict[str, str]:
+    return {"freeze": tiny.FREEZE.format(body)}
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    """A class of them graded together, two at a time: each one's points and cells by name."""
+    folder = tmp_path_factory.mktemp("hostile")
+    masters, given = tiny.write_master(folder / "master"), folder / "in"
+    given.mkdir()
+    server = socket.create_server(("127.0.0.1", 0))
+    server.settimeout(0.2)
+    reached, stop = [], threading.Event()
+
+    def listen() -> None:
+        while not stop.is_set():
+            try:
+                reached.append(server.accept())
+            except OSError:
+                continue
+
+    threading.Thread(target=listen, daemon=True).start()
+    outside, port = folder / "written", server.getsockname()[1]
+    connect = f"import socket; socket.create_connection(('127.0.0.1', {port}), 2)"
+    made = {
+        "good": tiny.hand_in(),
+        "loop": tiny.hand_in(**freezing("while True: pass")),
+        "exit": tiny.hand_in(**freezing("import os; os._exit(0)")),
+        "system_exit": tiny.hand_in(**freezing("raise SystemExit")),
+        "memory": tiny.hand_in(**freezing("import torch; torch.ones(int(2.5e9))")),
+        "network": tiny.hand_in(**freezing(connect)),
+        "writer": tiny.hand_in(**freezing(f"open({str(outside)!r}, 'w').write('x')")),
+        "wrong": tiny.hand_in(square=tiny.SQUARE.format("return abs(x)")),
+    }  # fmt: skip
+    made["cell"] = tiny.hand_in(freeze=tiny.SOLVED["freeze"] + "\nimport os; os._exit(0)")
+    if LEVEL == "bubblewrap":
+        made["bomb"] = tiny.hand_in(**freezing(BOMB))
+    for name, code in (("spy", SPY.format(master=str(masters))), ("cheat", CHEAT)):
+        made[name] = tiny.hand_in(square=tiny.SQUARE.format("return abs(x)" if name == "cheat" else "return x * x"))
+        made[name].cells.insert(2, new_code_cell(code))
+    made["edited"] = tiny.hand_in(square=tiny.SQUARE.format("return abs(x)"))
+    for cell in made["edited"].cells:
+        if cell.metadata["nbgrader"]["grade_id"].endswith("-check"):
+            cell.source = "pass"
+    copied = tiny.hand_in(square=tiny.SQUARE.format("return abs(x)"))
+    again = tiny.hand_in().cells[3]
+    copied.cells = [
+        copied.cells[5],
+        *copied.cells[:4],
+        again,
+        *copied.cells[6:],
+    ]  # two tests are gone, one cell is twice
+    made["copied"] = copied
+    for number, (name, notebook) in enumerate(made.items()):
+        for cell in notebook.cells:
+            cell.source = cell.source.replace("20260001", str(20260001 + number))
+        nbformat.write(notebook, given / f"{name}.ipynb")
+    room = results.Room(folder / "out", release.masters(masters), LIMITS, LEVEL, [masters, given, folder / "out"])
+    list(room.grade(handins.collect(given), 2))
+    room.write()
+    stop.set()
+    server.close()
+    graded = {one.place.removesuffix(".ipynb"): one for one in room.graded}
+    return {"graded": graded, "reached": reached, "outside": outside, "out": room.out}
+
+
+def points(hostile, name):
+    one = hostile["graded"][name]
+    assert not one.problem, one.detail
+    return {test["id"].removesuffix("-check"): test["points"] for test in one.tests}
+
+
+FULL = {"square": 4, "loss": 6, "freeze": 3}
+
+
+def test_a_right_solution_has_all_points(hostile):
+    assert points(hostile, "good") == FULL
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("loop", "time"), ("exit", "ended"), ("cell", "ended"), ("system_exit", "visible")]
+)
+def test_what_ends_or_never_ends_costs_its_own_step(hostile, name, why):
+    assert points(hostile, name) == FULL | {"freeze": 0}
+    assert hostile["graded"][name].tests[-1]["failed"] == why
+
+
+def test_ten_gigabytes_are_refused(hostile):
+    assert points(hostile, "memory") == FULL | {"freeze": 0}
+
+
+@boxed
+def test_a_fork_bomb_ends_with_its_box(hostile):
+    assert points(hostile, "bomb") == FULL | {"freeze": 0}
+
+
+@walled
+def test_there_is_no_network(hostile):
+    assert points(hostile, "network") == FULL | {"freeze": 0}
+    assert not hostile["reached"]
+
+
+@boxed
+def test_nothing_is_written_outside(hostile):
+    assert points(hostile, "writer") == FULL | {"freeze": 0}
+    assert not hostile["outside"].exists()
+
+
+@boxed
+def test_hidden_tests_are_neither_on_disk_nor_in_the_process(hostile):
+    assert points(hostile, "spy") == FULL
+    assert not [cell for cell in hostile["graded"]["spy"].cells if "error" in cell]
+
+
+@pytest.mark.parametrize("name", ["cheat", "edited"])
+def test_changed_helpers_a_printed_grade_and_edited_tests_change_no_points(hostile, name):
+    wrong = points(hostile, "wrong")
+    assert wrong["square"] == wrong["loss"] == 0
+    assert all(given <= wrong[step] for step, given in points(hostile, name).items())
+
+
+def test_edited_tests_are_told_of(hostile):
+    assert ["edited", ["square-check", "loss-check", "freeze-check"]] in hostile["graded"]["edited"].notes
+
+
+def test_copied_deleted_and_reordered_cells_are_put_right(hostile):
+    assert points(hostile, "copied") == FULL
+    assert {"copied", "deleted", "moved"} <= {note[0] for note in hostile["graded"]["copied"].notes}
+
+
+def test_feedback_tells_of_hidden_tests_that_they_are_there_and_no_more(hostile):
+    pages = [path.read_text(encoding="utf-8") for path in (hostile["out"] / "feedback").glob("*.html")]
+    assert len(pages) == len(hostile["graded"])
+    assert not [page for page in pages if "56.25" in page or "secret message" in page]
+    assert any("square(3.) must be 9" in page.replace("&#39;", "'") for page in pages)
+
+
+STRAY = """
+    import subprocess, sys, time
+    subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)'], start_new_session=True)
+    time.sleep(300)"""
+
+
+def test_without_walls_a_hand_in_still_ends_in_time_with_all_that_it_started(tmp_path):
+    """What is left where there is neither bubblewrap nor unshare."""
+    one = master.load(tiny.write_master(tmp_path) / "tiny.ipynb")
+    began = {process.pid for process in psutil.process_iter()}
+    notebook = tiny.hand_in(**freezing(STRAY))
+    limits = Limits(cell=6, total=60)
+    outcomes = Judge(one, Box("limits", limits)).grade(align.align(notebook.cells, one).pieces)["tests"]
+    assert [(o["points"], o["failed"]) for o in outcomes] == [(4, ""), (6, ""), (0, "time")]
+    left = [p for p in psutil.process_iter() if p.pid not in began and "time.sleep(300)" in " ".join(_words(p))]
+    assert not left
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
