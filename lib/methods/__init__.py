@@ -53,4 +53,4 @@ def build(name: str, model: models.SimCLR, seed: int = 0, **options: Any) -> Met
         return METHODS[name](model, **options).to(next(model.parameters()).device)
 
 
-__all__ = ["METHODS", "Method", "build", "options_of"]
+__all__ = ["METHODS", "Method", "SimCLR", "build", "options_of"]
