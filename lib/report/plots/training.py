@@ -28,18 +28,21 @@ MARKERS = "os^D"
 
 
 def pretraining(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Figure:
-    """NT-Xent loss of each epoch, a band over seeds, and the loss at chance.
+    """Loss of each epoch, NT-Xent or that of another method, a band over seeds, and the loss of who knows nothing.
 
     Where the history holds the kNN probe, its accuracy stands in a second panel.
     """
     histories = [r["history"]["pretraining"] for r in records]
     probed = all("knn_accuracy" in e for history in histories for e in history)
     drawn, (axes,) = figure(7.2 if probed else 4.4, 3.0, 1, 2 if probed else 1)
-    band(axes[0], [[e["loss"] for e in history] for history in histories], say("plot.nt_xent"), PALETTE[0])
-    size = records[0]["parameters"]["batch_size"]
-    chance = math.log(2 * size - 1)
-    _level(axes[0], chance, say.plain("plot.chance", value=f"log(2·{size} − 1) = {chance:.2f}"))
-    axes[0].set(ylabel=say("plot.nt_xent_loss"))
+    method, size = records[0]["parameters"].get("method", "simclr"), records[0]["parameters"]["batch_size"]
+    ours = method == "simclr"
+    label = say("plot.nt_xent") if ours else say("plot.method_loss", method=say.or_as_is("method", method))
+    band(axes[0], [[e["loss"] for e in history] for history in histories], label, PALETTE[0])
+    chance = math.log(2 * size - 1) if ours else records[0]["results"]["nothing"]
+    _level(axes[0], chance, say.plain("plot.chance", value=f"log(2·{size} − 1) = {chance:.2f}") if ours
+           else say.plain("plot.nothing_known", value=f"{chance:.3g}"))  # fmt: skip
+    axes[0].set(ylabel=say("plot.nt_xent_loss") if ours else label)
     losses = [[history[at]["loss"] for history in histories] for at in (0, -1)]
     first, last = (float(np.mean(values)) for values in losses)
     drawn.alt = say.plain("alt.loss_falls" if last < first else "alt.loss_rises", first=f"{first:.2f}",
