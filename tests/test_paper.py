@@ -22,7 +22,7 @@ from lib.cli import step
 from lib.files import ROOT
 from lib.report import pdf
 from lib.report.docx import write_docx
-from lib.report.paper import Paper
+from lib.report.paper import NARROWED, SCALES, Paper
 
 CHAPTERS = ("background", "methods", "experiment", "results", "conclusions", "references", "appendix")
 needs_font = pytest.mark.skipif(
@@ -132,11 +132,28 @@ def test_pages_are_full_but_at_a_chapters_end(reports, printed, tmp_path, langua
     (tmp_path / "report.typ").write_text(pdf.as_typst(Paper(reports(language, profile), tmp_path)), encoding="utf-8")
     typst.compile(tmp_path / "report.typ", output=tmp_path / "{0p}-page.png", format="png", ppi=25.4)  # a pixel a mm
     for i, path in enumerate(sorted(tmp_path.glob("*-page.png")), 1):
-        inked = (np.asarray(Image.open(path).convert("L"))[18:-17] < 200).any(axis=1).nonzero()[0]
-        gaps = np.diff(inked, prepend=-1, append=262) - 1
-        full = 262 - gaps[gaps >= 12].sum()
+        inked = (np.asarray(Image.open(path).convert("L"))[17:-16] < 200).any(axis=1).nonzero()[0]
+        gaps = np.diff(inked, prepend=-1, append=264) - 1
+        full = 264 - gaps[gaps >= 12].sum()
         last = i + 1 in chapters or i == len(reader.pages)
-        assert last or full > 262 * 2 / 3, f"page {i} is {full / 262:.0%} full"
+        assert last or full > 264 * 2 / 3, f"page {i} is {full / 264:.0%} full"
+
+
+@both
+def test_letters_of_figures_can_be_read_on_paper(reports, tmp_path, language):
+    """7 pt in diagrams, subscripts left out; plots keep most of the size in which their smallest letters, 8, are 6."""
+    paper = Paper(reports(language), tmp_path)
+    shown = [(img, float(img["width"].removesuffix("mm")) / 25.4 * 72) for img in paper.main.select("figure img")]
+    diagrams = [(img, wide) for img, wide in shown if img.find_parent(class_="diagram")]
+    assert len(diagrams) >= 9
+    for img, wide in diagrams:
+        drawn = (tmp_path / img["src"]).read_text(encoding="utf-8")
+        sizes = [float(size) for size in re.findall(r"font-size:(\d+)px", drawn)]
+        assert wide / float(re.search(r'width="([\d.]+)"', drawn)[1]) * min([14, *sizes]) >= 7, img["alt"]
+    for img, wide in shown:
+        if img.find_parent(class_="plot"):
+            drawn = re.search(r'width="([\d.]+)pt"', (tmp_path / img["src"]).read_text(encoding="utf-8"))
+            assert wide / float(drawn[1]) >= SCALES["plot"] * NARROWED["plot"] - 0.01, img["alt"]
 
 
 @both

@@ -125,22 +125,28 @@ class Report:
         """
         content = record.content
         run, named = content["parameters"]["run"], literal(style.title(content["dataset"]))
-        texts, pieces = [], ""
+        texts, pieces, apart = [], "", ""
         for kind in kinds:
             anchor = f"{kind}-{run}"
             words_given = {"name": named, "run": words.given_name(run), "anchor": anchor} | given
             try:
-                drawn = drawing.draw(kind, content, self.words).drawn()
+                drawn = drawing.drawn(kind, content, self.words)
             except words.WordsError:
                 raise
             except ValueError as error:  # a record of a network that this kit does not know
                 texts.append(self.words("diagrams.none", run=words_given["run"], error=words.given_name(error)))
                 continue
             texts.append(self.words(f"diagrams.{kind}.text", **words_given))
-            pieces += self._figure(drawn, f"diagrams.{kind}", anchor, "diagram", words_given)
+            figure = self._figure(drawn, f"diagrams.{kind}", anchor, "diagram", words_given)
+            if drawn.narrow:  # as wide as the page
+                apart += figure
+            else:
+                pieces += figure
         display(Markdown(_landing(self.words.join(dict.fromkeys(texts)))))
         if pieces:
             display(HTML(f'<div class="side-by-side">{pieces}</div>'))
+        if apart:
+            display(HTML(apart))
 
     def _figure(self, drawn: style.Drawn, key: str, anchor: str, kind: str, given: dict) -> str:
         self.figures += 1
@@ -153,7 +159,8 @@ class Report:
         )
         if drawn.narrow:
             narrow = f'width="{drawn.narrow.width}" height="{drawn.narrow.height}"'
-            source = f'<source media="(max-width: {style.PHONE}px)" srcset="{drawn.narrow.uri}" {narrow}>'
+            below = style.PHONE if kind == "plot" else drawn.width - 40
+            source = f'<source media="(max-width: {below}px)" srcset="{drawn.narrow.uri}" {narrow}>'
             picture = f"<picture>{source}{picture}</picture>"
         return (
             f'<figure id="{anchor}" class="{kind}">'

@@ -134,6 +134,7 @@ class NotebookFigure(Figure):
     SHARP = 2  # pixels of the picture for one on the screen
     alt = ""  # what it shows, in a sentence or two
     stacks = True  # a phone gets its panels one below the other
+    narrow: "NotebookFigure | None" = None  # what it gets in the place of that
     note, genuine = "", True  # the line under it, and whether the data is what its name says
 
     def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
@@ -147,8 +148,8 @@ class NotebookFigure(Figure):
         self.note, self.genuine = note, genuine
         for text in self.findobj(lambda artist: isinstance(artist, Text) and to_hex(artist.get_color()) == "#000000"):
             text.set_color(INK)  # what was written after the style sheet was closed
-        lines = wrapped(note, self.get_figwidth() * 72 - 12, 8)
-        self.supxlabel(lines, fontsize=8, color=SOFT if genuine else WARNING, x=0.01, ha="left", linespacing=1.25)
+        lines = wrapped(note, self.get_figwidth() * 72 - 12, 9)
+        self.supxlabel(lines, fontsize=9, color=SOFT if genuine else WARNING, x=0.01, ha="left", linespacing=1.25)
 
 
 def figure(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, np.ndarray]:
@@ -161,6 +162,8 @@ def figure(width: float, height: float, rows: int = 1, columns: int = 1, **optio
 def svg(drawn: Figure) -> Drawn:
     """A figure as a picture for a page, and for a phone: its panels stacked, its letters as large as before."""
     wide = _svg(drawn)
+    if (other := getattr(drawn, "narrow", None)) and drawn.get_figwidth() > NARROW:
+        return wide._replace(narrow=_svg(other))
     if not getattr(drawn, "stacks", False) or drawn.get_figwidth() <= NARROW:
         return wide
     with _stacked(drawn):

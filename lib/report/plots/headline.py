@@ -43,7 +43,7 @@ def headline(records: Sequence[dict[str, Any]], claims: dict[str, Any], say: Wor
         if name in panels:
             panels[name] += sorted(_baselines(found, claims.get(name, {}), say), key=lambda bar: -_mean(bar))
     counts = [len(bars) for bars in panels.values()]
-    drawn, axes = figure(7.0, 0.31 * sum(counts) + 0.75 * len(counts) + 0.3, len(counts), 1, sharex=True,
+    drawn, axes = figure(7.0, 0.28 * sum(counts) + 0.7 * len(counts) + 0.3, len(counts), 1, sharex=True,
                          gridspec_kw={"height_ratios": counts})  # fmt: skip
     data = {name: found[0]["dataset"] for name, found in _by_data(records, _shown).items()}
     for axis, (name, bars) in zip(axes[:, 0], panels.items(), strict=True):

@@ -34,7 +34,7 @@ def pretraining(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Figur
     """
     histories = [r["history"]["pretraining"] for r in records]
     probed = all("knn_accuracy" in e for history in histories for e in history)
-    drawn, (axes,) = figure(7.2 if probed else 4.4, 3.0, 1, 2 if probed else 1)
+    drawn, (axes,) = figure(7.2 if probed else 4.4, 2.25, 1, 2 if probed else 1)
     band(axes[0], [[e["loss"] for e in history] for history in histories], say("plot.nt_xent"), PALETTE[0])
     size = records[0]["parameters"]["batch_size"]
     chance = math.log(2 * size - 1)
@@ -70,7 +70,7 @@ def _level(axis: Any, height: float, name: str) -> None:
 
 def classifier(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Figure:
     """Loss and accuracy on the labelled images for each epoch of the classification head."""
-    drawn, (axes,) = figure(7.2, 2.7, 1, 2)
+    drawn, (axes,) = figure(7.2, 2.1, 1, 2)
     ends: list[list[tuple[float, str, Any]]] = [[], []]
     said = []
     for i, entry in enumerate(records[0]["results"]["classifiers"]):
@@ -86,7 +86,7 @@ def classifier(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Figure
         axes[j].xaxis.get_major_locator().set_params(integer=True)
     if len(ends[1]) > 1:
         for axis, these in zip(axes, ends, strict=True):
-            label_ends(axis, these, 2.0)
+            label_ends(axis, these, 1.4)
     drawn.alt = told(said, say)
     return name_data(drawn, records[0]["dataset"], say)
 
@@ -94,18 +94,18 @@ def classifier(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Figure
 def confusion(matrix: Sequence[Sequence[int]], dataset: dict[str, Any], say: Words = SPOKEN) -> Figure:
     """Confusion matrix, counts of test images; shaded by the share of the true class."""
     counts, names = np.array(matrix), classes(dataset, say)
-    drawn, ((axis,),) = figure(4.8, 4.4)
+    drawn, ((axis,),) = figure(4.0, 3.9)
     share = (counts / counts.sum(1, keepdims=True).clip(min=1)) ** 0.5
     shades = np.tile(np.array(to_rgba(PALETTE[0])), (*counts.shape, 1))
     shades[..., 3] = share
     axis.pcolormesh(shades, edgecolors="none")
     for (row, column), count in np.ndenumerate(counts):
-        axis.text(column + 0.5, row + 0.5, f"{count}", ha="center", va="center", fontsize=7 if len(names) < 13 else 5,
+        axis.text(column + 0.5, row + 0.5, f"{count}", ha="center", va="center", fontsize=8 if len(names) < 13 else 5,
                   color=ON_COLOUR if share[row, column] > 0.6 else INK)  # fmt: skip
     places = np.arange(len(names)) + 0.5
     turned = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, names)) > 3 else {}
-    axis.set_xticks(places, names, fontsize=8, **turned)
-    axis.set_yticks(places, names, fontsize=8)
+    axis.set_xticks(places, names, fontsize=9, **turned)
+    axis.set_yticks(places, names, fontsize=9)
     axis.grid(visible=False)
     axis.set(xlabel=say("plot.predicted"), ylabel=say("plot.true_class"), aspect="equal")
     axis.invert_yaxis()
@@ -124,7 +124,7 @@ def class_accuracy(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Fi
     """
     names = classes(records[0]["dataset"], say)
     entries = records[0]["results"]["classifiers"]
-    drawn, ((axis,),) = figure(7.0, 2.9)
+    drawn, ((axis,),) = figure(7.0, 2.3)
     said, lowest = [], 100.0
     for i, entry in enumerate(entries):
         values = 100 * np.array([r["results"]["classifiers"][i]["class_accuracy"] for r in records])
