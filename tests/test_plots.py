@@ -77,7 +77,10 @@ def test_nothing_is_cut_off_at_the_reports_width_or_on_a_phone(figures):
     for name, figure in figures.items():
         assert cut_off(figure) == [], name
         assert figure.get_figwidth() <= 7.6, name
-        if figure.stacks and figure.get_figwidth() > style.NARROW:
+        if figure.narrow:
+            assert cut_off(figure.narrow) == [], f"{name}, narrow"
+            assert figure.narrow.get_figwidth() <= style.NARROW, name
+        elif figure.stacks and figure.get_figwidth() > style.NARROW:
             with style._stacked(figure):
                 assert figure.get_figwidth() == style.NARROW
                 assert cut_off(figure) == [], f"{name}, narrow"
@@ -89,7 +92,8 @@ def test_a_phone_gets_the_panels_one_below_the_other_and_the_figure_stays_as_it_
     assert before.narrow.width == round(96 * style.NARROW) < before.width
     assert before.narrow.height > before.height
     assert style.svg(figure).svg == before.svg
-    assert style.svg(figures["views-mnist"]).narrow is None
+    images = style.svg(figures["views-mnist"])
+    assert images.narrow.width <= 96 * style.NARROW < images.width, "of images there are fewer"
 
 
 def test_no_colour_of_a_text_is_left_black_and_every_ink_has_a_dark_one(figures):

@@ -77,12 +77,13 @@ def similarities(record: dict[str, Any], say: Words = SPOKEN) -> Figure:
 
 def growth(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Figure:
     """Alignment and uniformity of the features h after each epoch of pretraining, a band over seeds."""
-    drawn, (axes,) = figure(7.2, 2.4, 1, 2)
+    drawn, (axes,) = figure(7.2, 2.7, 1, 2)
     said = []
     for i, (axis, key) in enumerate(zip(axes, ("alignment", "uniformity"), strict=True)):
         curves = [[epoch[key] for epoch in record["history"]["pretraining"]] for record in records]
         band(axis, curves, say(f"plot.{key}"), PALETTE[i], DASHES[i])
         axis.set(xlabel=say("plot.epoch"), ylabel=say(f"plot.{key}"))
+        axis.yaxis.label.set_fontsize(9.5)
         axis.xaxis.get_major_locator().set_params(integer=True)
         first, last = (f"{np.mean([c[at] for c in curves]):.2f}".replace("-", "−") for at in (0, -1))
         said.append(say.plain("alt.growth", name=say(f"plot.{key}"), first=first, last=last, epochs=len(curves[0])))

@@ -6,6 +6,8 @@ A notebook calls these one after the other; ``lib.report.export`` makes the page
 import html
 import re
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from IPython.display import HTML, Markdown, display
@@ -125,7 +127,7 @@ class Report:
         """
         content = record.content
         run, named = content["parameters"]["run"], literal(style.title(content["dataset"]))
-        texts, pieces, apart = [], "", ""
+        texts, pieces = [], []
         for kind in kinds:
             anchor = f"{kind}-{run}"
             words_given = {"name": named, "run": words.given_name(run), "anchor": anchor} | given
@@ -138,15 +140,11 @@ class Report:
                 continue
             texts.append(self.words(f"diagrams.{kind}.text", **words_given))
             figure = self._figure(drawn, f"diagrams.{kind}", anchor, "diagram", words_given)
-            if drawn.narrow:  # as wide as the page
-                apart += figure
-            else:
-                pieces += figure
+            pieces.append((bool(drawn.narrow), figure))  # what a phone has another form of is as wide as the page
         display(Markdown(_landing(self.words.join(dict.fromkeys(texts)))))
-        if pieces:
-            display(HTML(f'<div class="side-by-side">{pieces}</div>'))
-        if apart:
-            display(HTML(apart))
+        for wide, row in groupby(pieces, itemgetter(0)):
+            figures = "".join(figure for _, figure in row)
+            display(HTML(figures if wide else f'<div class="side-by-side">{figures}</div>'))
 
     def _figure(self, drawn: style.Drawn, key: str, anchor: str, kind: str, given: dict) -> str:
         self.figures += 1

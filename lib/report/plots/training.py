@@ -34,12 +34,12 @@ def pretraining(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Figur
     """
     histories = [r["history"]["pretraining"] for r in records]
     probed = all("knn_accuracy" in e for history in histories for e in history)
-    drawn, (axes,) = figure(7.2 if probed else 4.4, 2.25, 1, 2 if probed else 1)
+    drawn, (axes,) = figure(7.2 if probed else 4.4, 2.4, 1, 2 if probed else 1)
     band(axes[0], [[e["loss"] for e in history] for history in histories], say("plot.nt_xent"), PALETTE[0])
     size = records[0]["parameters"]["batch_size"]
     chance = math.log(2 * size - 1)
     _level(axes[0], chance, say.plain("plot.chance", value=f"log(2·{size} − 1) = {chance:.2f}"))
-    axes[0].set(ylabel=say("plot.nt_xent_loss"))
+    axes[0].set_ylabel(say("plot.nt_xent_loss"), fontsize=9.5)
     losses = [[history[at]["loss"] for history in histories] for at in (0, -1)]
     first, last = (float(np.mean(values)) for values in losses)
     drawn.alt = say.plain("alt.loss_falls" if last < first else "alt.loss_rises", first=f"{first:.2f}",
@@ -48,7 +48,8 @@ def pretraining(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Figur
         curves = [[100 * e["knn_accuracy"] for e in history] for history in histories]
         band(axes[1], curves, say("plot.knn"), PALETTE[2], DASHES[1])
         guess = 100 / len(records[0]["dataset"]["classes"])
-        axes[1].set(ylabel=say("plot.knn_right"), ylim=(0, None))
+        axes[1].set(ylim=(0, None))
+        axes[1].set_ylabel(say("plot.knn_right"), fontsize=9.5)
         _level(axes[1], guess, say.plain("plot.guess", value=f"{guess:.0f}%"))
         begin, end = (f"{np.mean([curve[at] for curve in curves]):.1f}%" for at in (0, -1))
         drawn.alt = told([drawn.alt, say.plain("alt.knn", first=begin, last=end, guess=f"{guess:.0f}%")], say)
@@ -62,15 +63,15 @@ def _level(axis: Any, height: float, name: str) -> None:
     """A dashed line across an axis, with its name on it."""
     axis.axhline(height, color=SOFT, linestyle="--", linewidth=1)
     low, high = axis.get_ylim()
-    if height + 0.12 * (high - low) > high:
-        axis.set_ylim(low, height + 0.12 * (high - low))
+    if height + 0.18 * (high - low) > high:  # room for the name above the line
+        axis.set_ylim(low, height + 0.18 * (high - low))
     axis.annotate(name, (0.98, height), (0, 3), ("axes fraction", "data"), "offset points",
                   ha="right", va="bottom", fontsize=9, color=SOFT)  # fmt: skip
 
 
 def classifier(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Figure:
     """Loss and accuracy on the labelled images for each epoch of the classification head."""
-    drawn, (axes,) = figure(7.2, 2.1, 1, 2)
+    drawn, (axes,) = figure(7.2, 2.3, 1, 2)
     ends: list[list[tuple[float, str, Any]]] = [[], []]
     said = []
     for i, entry in enumerate(records[0]["results"]["classifiers"]):
@@ -82,11 +83,12 @@ def classifier(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Figure
         said.append(say.plain("alt.head", labels=name, loss=f"{ends[0][-1][0]:.3f}",
                               accuracy=f"{ends[1][-1][0]:.1f}%", epochs=len(runs[0])))  # fmt: skip
     for j, key in enumerate(("plot.cross_entropy", "plot.training_accuracy")):
-        axes[j].set(xlabel=say("plot.epoch"), ylabel=say(key))
+        axes[j].set_xlabel(say("plot.epoch"))
+        axes[j].set_ylabel(say(key), fontsize=9.5)
         axes[j].xaxis.get_major_locator().set_params(integer=True)
     if len(ends[1]) > 1:
         for axis, these in zip(axes, ends, strict=True):
-            label_ends(axis, these, 1.4)
+            label_ends(axis, these, 1.55)
     drawn.alt = told(said, say)
     return name_data(drawn, records[0]["dataset"], say)
 
