@@ -117,6 +117,19 @@ def test_read_aloud(printed, language):
     assert b"pdfuaid" in root["/Metadata"].get_object().get_data()
 
 
+def test_a_page_that_typst_finds_unfit_for_screen_readers_is_printed_all_the_same(tmp_path, monkeypatch, capsys):
+    compiled = typst.compile
+
+    def refusing(source, pdf_standards=(), **options):
+        if pdf_standards:
+            raise typst.TypstError("PDF/UA-1 error: invalid list (L) structure")
+        return compiled(source, **options)
+
+    monkeypatch.setattr(pdf.typst, "compile", refusing)
+    assert typeset(tmp_path, "<p>kept</p>").count("kept") == 1
+    assert "invalid list" in capsys.readouterr().err
+
+
 @both
 def test_no_heading_stands_alone_at_the_end_of_a_page(printed, language):
     """Below each heading there is room for two lines at least before the margin."""

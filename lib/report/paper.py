@@ -13,6 +13,7 @@ from copy import copy
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 import pypandoc
 from bs4 import BeautifulSoup, Tag
@@ -89,7 +90,7 @@ class Paper:
         suffix = re.search(r"image/(\w+)", kind)[1]
         self.pictures += 1
         name = f"picture-{self.pictures}.{suffix}"
-        (self.folder / name).write_bytes(base64.b64decode(content))
+        (self.folder / name).write_bytes(base64.b64decode(content) if "base64" in kind else unquote(content).encode())
         shown = next((c for c in image.find_parent("figure").get("class", []) if c in SCALES), "plot")
         width, height = (float(tag[side]) / INCH * 25.4 * SCALES[shown] for side in ("width", "height"))
         return Form(name, shown, width, height)

@@ -4,8 +4,8 @@ Colours are seaborn's colour-blind-safe palette; lines also differ in dash or ma
 hatching, so that they are told apart in grey.
 """
 
-import base64
 import io
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -105,6 +105,10 @@ def _draw_with(font: str | None) -> None:
 _draw_with(chinese_font())
 
 
+# What may not stand as it is in an address, in an attribute or in a list of addresses.
+ESCAPED = {ord(character): f"%{ord(character):02X}" for character in '%#"<>& \n{}|\\^`'}
+
+
 class Drawn(NamedTuple):
     """A picture as it stands in a page: its SVG, its size in CSS pixels, what it says to those who do not see it.
 
@@ -119,8 +123,8 @@ class Drawn(NamedTuple):
 
     @property
     def uri(self) -> str:
-        """The picture itself as an address."""
-        return f"data:image/svg+xml;base64,{base64.b64encode(self.svg.encode()).decode()}"
+        """The picture itself as an address; as text, which takes a quarter less room than base64."""
+        return f"data:image/svg+xml,{self.svg.translate(ESCAPED)}"
 
 
 class NotebookFigure(Figure):
@@ -180,7 +184,15 @@ def _svg(drawn: Figure) -> Drawn:
     )
     style = f"<style>@media screen and (prefers-color-scheme: dark){{{rules}}}</style>"
     width, height = (round(inches * 96) for inches in drawn.get_size_inches())
-    return Drawn(file.getvalue().replace("</defs>", f"</defs>{style}", 1), width, height, getattr(drawn, "alt", ""))
+    found = re.sub(r"<!--.*?-->", "", file.getvalue(), flags=re.S).replace("</defs>", f"</defs>{style}", 1)
+    found = re.sub(r'(?<= d=")[^"]+', _short, re.sub(r">\s+<", "><", found))
+    return Drawn(found, width, height, getattr(drawn, "alt", ""))
+
+
+def _short(path: re.Match) -> str:
+    """A path to the hundredth of a point, which nobody can see, and without blanks."""
+    numbers = re.sub(r"(\.\d\d)\d+", r"\1", " ".join(path[0].split()))
+    return re.sub(r" ?([A-Za-z]) ?", r"\1", numbers).replace(" ", ",")
 
 
 @contextmanager

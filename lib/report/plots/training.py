@@ -141,11 +141,11 @@ def class_accuracy(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Fi
                               low=f"{mean[worst]:.1f}%", high=f"{mean[best]:.1f}%"))  # fmt: skip
     step = next(step for step in (1, 2, 5, 10, 20) if lowest >= 100 - 8 * step or step == 20)
     floor = max(0, math.floor(lowest / step - 0.15) * step)
-    axis.set(ylabel=say("plot.test_accuracy"), ylim=(floor, 100 + 0.03 * (100 - floor)), yticks=range(floor, 101, step))
+    axis.set(ylim=(floor, 100 + 0.03 * (100 - floor)), yticks=range(floor, 101, step))
+    begins = f"\n{say.plain('plot.axis_from', value=f'{floor}%')}" if floor else ""
+    axis.set_ylabel(say("plot.test_accuracy") + begins, fontsize=9.5)
     turned = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if max(map(len, names)) > 4 else {}
     axis.set_xticks(range(len(names)), names, fontsize=9, **turned)
-    if floor:
-        axis.set_xlabel(say.plain("plot.axis_from", value=f"{floor}%"), fontsize=9, loc="right", color=SOFT)
     if len(entries) > 1:
         axis.legend(loc="lower left", bbox_to_anchor=(-0.01, 1), ncols=2, frameon=False, borderaxespad=0.1)
     drawn.alt = told(said, say)
