@@ -23,12 +23,12 @@ INCH = 96  # CSS pixels
 # A figure on paper beside one on the screen: plots are drawn with letters of 9 to 10 pt, diagrams with 13 or 14 px,
 # which are 7 pt then; its greatest height in mm; of its size, what it keeps at least beside another.
 SCALES = {"plot": 0.75, "diagram": 0.72}
-TALLEST = {"plot": 78, "diagram": 124}
+TALLEST = {"plot": 100, "diagram": 124}
 NARROWED = {"plot": 0.89, "diagram": 0.998}
 GAP = 2.5  # mm between two figures in one line
 SAVED = 0.15  # of their height, by two figures that are set in one line
 # Rows of a table that is still moved whole; of one that is folded where it is narrow; of one in small letters.
-FLOATING, LONG, MANY = 24, 14, 50
+FLOATING, LONG, MANY = 28, 14, 50
 WORDY = 40  # characters in a cell of a table that is not narrow
 HEADINGS = ("h2", "h3", "h4")
 
