@@ -84,6 +84,7 @@ rule notebook_report:
         cover="notebooks/cover.yaml",
         words=lambda w: [PLAN.words] if PLAN.words else [],  # the path may hold braces
         code=REPORT,
+        lab=glob(f"{Path(FOLDER).parent.as_posix()}/original/cifar10-*/record.json"),  # the lab's claims are about them
         texts=glob("notebooks/text/*.yaml") + ["notebooks/claims.yaml", "bench/results/original_cifar10.json"],
     output:
         f"{FOLDER}/report.ipynb",

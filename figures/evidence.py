@@ -77,7 +77,7 @@ def page() -> Page:
     """The evidence in the published records."""
     made = Page()
     gathered = evidence.gather(values.load_all(RECORDS))
-    verdicts.whole(made, gathered, values.load_yaml(ROOT / "notebooks/claims.yaml"))
+    verdicts.whole(made, gathered, values.load_yaml(ROOT / "notebooks/claims.yaml"), verdicts.lab_runs(RECORDS))
     made.lines.insert(2, RERUN)
     return made
 

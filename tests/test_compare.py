@@ -13,6 +13,7 @@ import pytest
 
 from lib import words
 from lib.cli import LabError, jobs, state, with_kit
+from lib.cli.follow import Followed
 from lib.compare import Comparison, compare, estimate, grid, shown, work
 from lib.files import ROOT
 from lib.runs.parameters import ParameterError
@@ -228,9 +229,7 @@ def test_a_resumed_run_is_shown_from_its_first_epoch(tmp_path):
         {"name": "explore/x-seed0 pretraining", "epoch": 2, "loss": 4.5, "seconds": 7, "epochs": 3},
     ]
     (tmp_path / jobs.PROGRESS).write_text("".join(json.dumps(event) + "\n" for event in told) + "half a li")
-    follower = work.Follower(tmp_path)
-    follower.look()
-    training = follower.now()
+    training = Followed(tmp_path).look()
     assert (training.name, [epoch["loss"] for epoch in training.history]) == ("pretraining", [5.0, 4.5])
     assert training.left == pytest.approx(7, abs=1)
 

@@ -1,10 +1,14 @@
 """The line of a training: what it says, how it stands on a terminal and in a file."""
 
 import io
+import json
 
 import pytest
 
 from lib import progress
+from lib.cli import jobs
+from lib.cli.display import Work
+from lib.cli.follow import Followed
 from lib.progress import Lines, Training, duration, line, short
 
 EPOCH = {"loss": 4.1834, "knn_accuracy": 0.7214, "seconds": 3.0}
@@ -87,3 +91,46 @@ def test_a_short_training_leaves_one_line_and_the_next_one_another(clock):
         training.ended = True
         lines(training)
     assert [text.split(" · ")[0] for text in pipe.getvalue().splitlines()] == ["one 2/2", "two 2/2"]
+
+
+TOLD = [
+    {"step": "notebook"},
+    {"phase": "data"},
+    {"name": "explore/x-seed0 pretraining", "epoch": 1, "epochs": 3, "history": [{"epoch": 1, "loss": 5.0}]},
+    {"name": "explore/x-seed0 pretraining", "left": 40},
+    {"name": "explore/x-seed0 pretraining", "epoch": 2, "loss": 4.5, "knn_accuracy": 0.5, "seconds": 7, "epochs": 3},
+]
+
+
+def test_terminal_and_notebook_follow_the_same_lines_alike(tmp_path):
+    work, followed = Work("x", tmp_path), Followed(tmp_path)
+    seen = []
+    for event in TOLD:
+        with open(tmp_path / jobs.PROGRESS, "a") as file:
+            file.write(json.dumps(event) + "\n")
+        work.look()
+        training = followed.look()
+        seen.append((*work.columns()[1:], training and len(training.history)))
+    assert seen == [
+        ("starting", "", "", "", None),
+        ("reading the data", "", "", "", None),
+        ("pretraining", "epoch 2/3", "loss 5.000", "", 1),
+        ("pretraining", "epoch 2/3", "loss 5.000", "40 s left", 1),
+        ("pretraining", "epoch 3/3", "loss 4.500, kNN 50.0%", "7 s left", 2),
+    ]
+
+
+def test_what_another_version_tells_is_passed_over(tmp_path):
+    lines = ["half a li", '{"loss": 1}', '{"name": "x", "epoch": 1}', '{"left": 3}', "[1]", '{"phase": "data"}']
+    (tmp_path / jobs.PROGRESS).write_text("\n".join(lines) + "\n")
+    followed = Followed(tmp_path)
+    assert followed.look() is None
+    assert followed.phase == "data"
+
+
+@pytest.mark.parametrize(("event", "ended"), [("failed", True), ("interrupted", True), ("done", False)])
+def test_a_report_is_not_over_when_its_notebook_is(tmp_path, event, ended):
+    report, run = Work("report", tmp_path), Work("x", tmp_path)
+    for work in (report, run):
+        work.take({event: "notebook"})
+    assert (report.ended, run.ended) == (ended, True)

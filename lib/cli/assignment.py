@@ -59,12 +59,13 @@ def _release(asked: argparse.Namespace) -> int:
 
 
 def _grade(asked: argparse.Namespace) -> int:
+    if not asked.handins.exists():
+        raise LabError(f"There is no {asked.handins}: name the folder, or the zip file, of what was handed in.")
+
     from lib.teach import handins, marks, master, release, results
     from lib.teach.box import walls
     from lib.teach.box.process import Limits
 
-    if not asked.handins.exists():
-        raise LabError(f"There is no {asked.handins}: name the folder, or the zip file, of what was handed in.")
     limits = Limits(asked.seconds, asked.total, int(asked.memory * 2**30))
     out = asked.out or asked.handins.with_name(f"{asked.handins.stem}-graded")
     if out.resolve().is_relative_to(asked.handins.resolve()):

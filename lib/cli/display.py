@@ -6,84 +6,38 @@ Elsewhere (a file, a pipe) a line is printed when a run starts, when one of its 
 import json
 import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lib.cli.jobs import LOG, PROGRESS
-from lib.progress import duration, short
+from lib.cli.follow import Followed, Tail
+from lib.cli.jobs import LOG
+from lib.progress import duration
 
 PATIENCE = 300  # seconds after which a long phase says again how far it is, where the output is no terminal
 
 
-class Tail:
-    """The whole lines that are added to a file from now on."""
+class Work(Followed):
+    """How far a run, or the report, is, in words."""
 
-    def __init__(self, path: Path):
-        self.path, self.place = path, 0
+    def __init__(self, name: str, folder: Path):
+        super().__init__(folder)
+        self.name, self.log = name, Tail(folder / LOG)
 
-    def lines(self) -> list[str]:
-        """What was added since the last call; a file that was begun anew is read from its start."""
-        try:
-            if self.path.stat().st_size < self.place:
-                self.place = 0
-            with open(self.path, "rb") as file:
-                file.seek(self.place)
-                added = file.read()
-        except OSError:
-            return []
-        whole = added[: added.rfind(b"\n") + 1]
-        self.place += len(whole)
-        return whole.decode("utf-8", "replace").splitlines()
+    @property
+    def ended(self) -> bool:
+        """Of a report that is done, the page and the PDF are still to come."""
+        return bool(self.failed or self.interrupted or (self.done and self.name != "report"))
 
-
-@dataclass
-class Work:
-    """How far a run, or the report, is."""
-
-    name: str
-    folder: Path
-    phase: str = ""
-    epoch: int = 0
-    epochs: int = 0
-    measures: dict[str, float] = field(default_factory=dict)
-    left: float | None = None
-    started: float = 0.0
-    ended: bool = False
-    interrupted: bool = False
-    failed: str = ""
-
-    def __post_init__(self):
-        self.told, self.log, self.since = Tail(self.folder / PROGRESS), Tail(self.folder / LOG), 0.0
-
-    def take(self, event: dict[str, Any]) -> None:
-        """Follow one line of ``lib.progress.tell``."""
-        if not self.started:
-            self.started = time.monotonic()
-        if "failed" in event:
-            self.failed, self.ended = event["failed"], True
-        elif "interrupted" in event:
-            self.interrupted = self.ended = True
-        elif "done" in event:
-            self.ended = self.name != "report"  # of a report the page and the PDF are still to come
-        elif "step" in event:
-            self.phase, self.epochs, self.left = event["step"], 0, None
-        elif "phase" in event:
-            self.phase, self.epochs, self.measures, self.left = event["phase"], 0, {}, None
-        elif "left" in event:
-            self.left, self.since = event["left"], time.monotonic()
-        else:
-            self.phase = short(event["name"])
-            self.epoch, self.epochs, self.since = event["epoch"], event["epochs"], time.monotonic()
-            self.measures = {key: event[key] for key in ("loss", "knn_accuracy", "accuracy") if key in event}
-            seconds = event.get("seconds", 0) + event.get("probe_seconds", 0)
-            self.left = seconds * (self.epochs - self.epoch) or None
+    @property
+    def epochs(self) -> int:
+        return self.training.epochs if self.training else 0
 
     def columns(self) -> list[str]:
         """Name, phase, epoch, measures, time left; empty what is not known."""
-        epoch = f"epoch {min(self.epoch + 1, self.epochs)}/{self.epochs}" if self.epochs else ""
-        left = max(0.0, self.left - (time.monotonic() - self.since)) if self.left else None
-        remaining = f"{duration(left)} left" if left is not None else ""
+        epoch = remaining = ""
+        if training := self.now():
+            epoch = f"epoch {min(len(training.history) + 1, training.epochs)}/{training.epochs}"
+            remaining = f"{duration(training.left)} left" if training.left else ""
         return [self.name, self.doing(), epoch, self.shown(), remaining]
 
     def doing(self) -> str:
@@ -94,7 +48,8 @@ class Work:
     def shown(self) -> str:
         """The last epoch's measures."""
         words = {"loss": "loss {:.3f}", "knn_accuracy": "kNN {:.1%}", "accuracy": "training {:.1%}"}
-        return ", ".join(words[key].format(value) for key, value in self.measures.items())
+        last = self.training.history[-1] if self.training and self.training.history else {}
+        return ", ".join(form.format(last[key]) for key, form in words.items() if key in last)
 
 
 def result(record: dict[str, Any]) -> str:
@@ -146,11 +101,7 @@ class Display:
     def update(self) -> None:
         """Read what the runs have told since, and show it."""
         for work in self.work:
-            for line in work.told.lines():
-                try:
-                    event = json.loads(line)
-                except ValueError:
-                    continue
+            for event in work.events():
                 before = (work.phase, work.epochs, work.shown())
                 work.take(event)
                 if not self.live:

@@ -3,7 +3,6 @@
 A run that is killed takes no notebook with it; a notebook that ends takes its run with it; what is finished stays.
 """
 
-import json
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,7 @@ from IPython.display import DisplayHandle, display
 
 from lib import progress, words
 from lib.cli import LabError, jobs, state
-from lib.cli.display import Tail
+from lib.cli.follow import Followed
 from lib.compare import estimate
 from lib.compare.grid import PROFILE, Asked, check_data, expand
 from lib.compare.shown import Row, Table, drawn, rows
@@ -46,44 +45,6 @@ def compare(notebook: str, seeds: Sequence[int] | int = (0,), **parameters: Any)
     comparison = Comparison(asked, check_data(asked))
     comparison.make()
     return comparison
-
-
-class Follower:
-    """Reads what a run tells of its trainings (``lib.progress.tell``) while it goes on."""
-
-    def __init__(self, folder: Path):
-        self.told, self.training, self.since, self.failed = Tail(folder / jobs.PROGRESS), None, 0.0, ""
-
-    def look(self) -> None:
-        """Take what is new."""
-        for line in self.told.lines():
-            try:
-                self._take(json.loads(line))
-            except (ValueError, KeyError):  # another version's, or half a line
-                continue
-
-    def _take(self, event: dict[str, Any]) -> None:
-        if "failed" in event:
-            self.failed = event["failed"]
-        elif "phase" in event:
-            self.training = None
-        elif "left" in event and self.training:
-            self.training.left, self.since = event["left"], time.monotonic()
-        elif "history" in event:
-            self.training = progress.Training(progress.short(event["name"]), event["epochs"], event["history"])
-        elif "loss" in event:
-            self.since = time.monotonic()
-            self.training.history.append(event)
-            self.training.expect()
-
-    def now(self) -> progress.Training | None:
-        """The training that is going on, its time left counted down."""
-        if self.training and self.training.left is not None:
-            self.training.left, self.since = (
-                max(0.0, self.training.left - (time.monotonic() - self.since)),
-                time.monotonic(),
-            )
-        return self.training
 
 
 class Comparison:
@@ -141,12 +102,11 @@ class Comparison:
         """Make one run; what keeps it from its end stands in its row, and the others go on."""
         notebook, given, after = self._words(run)
         folder = self.folder / run.folder
-        follower = Follower(folder)
+        follower = Followed(folder)
         row.state, row.doing, self.began = "running", None, time.monotonic()
 
         def watch() -> None:
-            follower.look()
-            row.doing = follower.now()
+            row.doing = follower.look()
             if time.monotonic() - self.shown_at > REDRAWN:
                 self._show()
 
@@ -158,7 +118,7 @@ class Comparison:
             row.state = "done" if len(row.records) == len(row.runs) else "waiting"
         except (LabError, records.RecordError) as error:
             follower.look()
-            row.state, row.note = "failed", follower.failed or str(error)
+            row.state, row.note = "failed", words.current().error(follower.failed or str(error))
         row.doing = None
         self._show()
 

