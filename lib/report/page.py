@@ -72,7 +72,8 @@ class Report:
         """A setting or a name as it stands in its record, or the word for it under ``prefix``."""
         content = given.content
         if isinstance(content, list):
-            return Markup(", ").join(self.value(item, prefix) for item in given) if content else Markup(NONE)
+            comma = Markup(self.words.texts["label.comma"])
+            return comma.join(self.value(item, prefix) for item in given) if content else Markup(NONE)
         if content is None or content == "":
             return Markup(NONE)
         if isinstance(content, bool):
@@ -160,6 +161,8 @@ class Report:
             below = style.PHONE if kind == "plot" else drawn.width - 40
             source = f'<source media="(max-width: {below}px)" srcset="{drawn.narrow.uri}" {narrow}>'
             picture = f"<picture>{source}{picture}</picture>"
+        elif drawn.width > 96 * style.NARROW:
+            kind = f"{kind} wide"  # a phone scrolls along it
         return (
             f'<figure id="{anchor}" class="{kind}">'
             f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{anchor}-caption">{picture}</div>'

@@ -165,7 +165,8 @@ def network(report: Report, images: Images) -> None:
         encoder=in_words(report, asked, "encoder"),
         weights=report.words(f"network.weights.{begun if begun in ('none', 'imagenet') else 'file'}"),
         **{name: in_words(report, asked, name) or report.value(asked[name])
-           for name in ("projection", "temperature", "epochs", "batch_size", "optimizer", "learning_rate")},
+           for name in ("temperature", "epochs", "batch_size", "optimizer", "learning_rate")},
+        projection=report.words.list([report.count(width) for width in asked["projection"]]),
         head_epochs=report.count(asked["classifier_epochs"]),
         anchor=f"settings-{images.name}",
     )  # fmt: skip

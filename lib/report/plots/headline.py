@@ -66,7 +66,7 @@ def _panel(axis: Any, name: str, bars: Sequence[Bar]) -> None:
                       (6, 0), textcoords="offset points", va="center", fontsize=9, color=INK,
                       fontweight="bold" if bar.own else "normal")  # fmt: skip
     axis.set_yticks(list(place), [wrapped(bar.name, 190, 9) for bar in bars], fontsize=9)
-    axis.set(xlim=(0, 116), xticks=range(0, 101, 20), ylim=(-0.6, len(bars) - 0.4))
+    axis.set(xlim=(0, 116), xticks=range(0, 101, 25), ylim=(-0.6, len(bars) - 0.4))
     axis.set_title(name, loc="left", fontweight="bold")
     axis.grid(visible=False, axis="y")
 
