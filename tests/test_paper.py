@@ -97,6 +97,21 @@ def test_what_is_on_a_screen_alone_is_not_on_paper(printed, reports, language):
 
 
 @both
+def test_a_file_beside_the_report_says_where_every_number_of_it_is_from(reports, language):
+    page, say = BeautifulSoup(reports(language).read_text(encoding="utf-8"), "html.parser"), words.load(language)
+    told = reports(language).with_suffix(".provenance.md").read_text(encoding="utf-8")
+    for key in ("environment", "records", "times", "sources"):
+        assert re.search(rf"^### A\.\d {re.escape(say(f'{key}.heading'))}$", told, re.M)
+    assert "python lab.py report improved" in told
+    rows = dict(re.findall(r"^\| (\d+) \| (.*?) \|$", told, re.M))
+    assert len(rows) == len(page.select(".sources tbody tr"))
+    for link in page.select("a.sourced"):
+        assert link.get_text() in rows[link["href"].removeprefix("#source-")].partition(" | ")[0]
+    shown = page.select(".sources tbody tr")[-1].find_all("td")
+    assert all(squeezed(cell.get_text()) in squeezed(rows[str(len(rows))]) for cell in shown)
+
+
+@both
 def test_links_on_paper_lead_into_it_or_to_the_web(printed, language):
     reader = printed(language)
     actions = [note.get_object() for page in reader.pages for note in page.get("/Annots", [])]
