@@ -179,7 +179,7 @@ def test_ways_in_records_of_their_own_are_compared_by_seed(write, shown):
     (found,) = gather(write(simclr("mnist", 0, 0.95), linear, scratch, more))
     evidence.label_efficiency(Report("en"), found)
     text = " ".join(piece.get_text() for piece in shown)
-    assert "“SimCLR, linear head” minus that of “trained from scratch” is −4.0 percentage points" in text
+    assert "“SimCLR, linear head” minus “trained from scratch” is −4.0 percentage points" in text
 
 
 def test_a_rows_command_is_that_run(everything, shown):

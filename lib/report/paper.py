@@ -21,9 +21,10 @@ from bs4 import BeautifulSoup, Tag
 WIDTH = 170  # mm of a line
 INCH = 96  # CSS pixels
 # A figure on paper beside one on the screen: plots are drawn with letters of 9 to 10 pt, diagrams with 13 or 14 px,
-# which are 7 pt then; its greatest height in mm; of its size, what it keeps at least beside another.
+# which are 7 pt then; its greatest height in mm, and beside another; of its size, what it keeps at least there.
 SCALES = {"plot": 0.75, "diagram": 0.72}
 TALLEST = {"plot": 100, "diagram": 124}
+BESIDE = {"plot": 78, "diagram": 124}
 NARROWED = {"plot": 0.89, "diagram": 0.998}
 GAP = 2.5  # mm between two figures in one line
 SAVED = 0.15  # of their height, by two figures that are set in one line
@@ -125,9 +126,8 @@ class Paper:
                             for form, image in zip(alone, (left, right), strict=True)))  # fmt: skip
         found = []
         for forms in choices:
-            fit = min(
-                1, (WIDTH - GAP) / sum(form.width for form in forms), *(TALLEST[f.kind] / f.height for f in forms)
-            )
+            tallest = min(BESIDE[form.kind] / form.height for form in forms)
+            fit = min(1, tallest, (WIDTH - GAP) / sum(form.width for form in forms))
             if fit >= max(NARROWED[form.kind] for form in forms):
                 found.append((max(form.height for form in forms) * fit, [(form, fit) for form in forms]))
         height, best = min(found, default=(math.inf, None), key=lambda one: one[0])
