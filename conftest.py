@@ -37,6 +37,18 @@ def pytest_runtest_call(item):
     assert not (missing := without_picture(result.nb)), f"cells of {item.name} without their picture: {missing}"
 
 
+#: What shares something costly, or builds on one another, is run by one process: else a file of tests.
+TOGETHER = {".ipynb": "notebooks", "test_pages.py": "reports", "test_paper.py": "reports"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Says which tests stay together where pytest-xdist spreads them over processes, as `lab test` has it do."""
+    for item in items if config.pluginmanager.hasplugin("xdist") else ():
+        group = next((name for end, name in TOGETHER.items() if item.path.name.endswith(end)), item.path.name)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 def pytest_sessionfinish():
     shutil.rmtree(os.environ["LAB_RUNS"], ignore_errors=True)
 
