@@ -14,7 +14,7 @@ LIB = ROOT / "lib"
 #: takes for another name.
 NAME = r"^\w([\w.-]*[\w-])?$"
 #: What a training depends on: after an edit here a checkpoint is of another training.
-TRAINED_BY = ("loss.py", "models.py", "weights.py", "augment", "data", "training")
+TRAINED_BY = ("loss.py", "models.py", "weights.py", "augment", "data", "methods", "training")
 #: What a record depends on: after an edit here its run is made again. An edit in ``report`` changes no figure.
 METHOD = (*TRAINED_BY, "evaluation", "runs")
 

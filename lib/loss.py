@@ -1,6 +1,7 @@
 """NT-Xent, the normalised temperature-scaled cross-entropy loss of SimCLR."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 import torch.nn.functional as F
@@ -35,13 +36,18 @@ def nt_xent_loss(projections: Tensor, temperature: float = 0.5) -> Tensor:
         raise ValueError(f"temperature must be above 0, {temperature} was given; SimCLR uses 0.05 to 1.")
     # Half precision holds neither 1/τ = 100 nor the differences that matter: logits are float32.
     z = F.normalize(projections if projections.dtype == torch.float64 else projections.float(), dim=1)
-    with torch.autocast(z.device.type, enabled=False):
+    with _full_precision(z.device):
         if rows >= CHUNKED_FROM:
             return _Chunked.apply(z, temperature)
         logits = z @ z.T / temperature
     logits.fill_diagonal_(-torch.inf)  # a row is no candidate for itself; after the division by τ
     positives = torch.arange(rows, device=z.device).roll(rows // 2)
     return F.cross_entropy(logits, positives)
+
+
+def _full_precision(device: torch.device) -> AbstractContextManager:
+    """No autocast, on devices that know of one; the meta device, on which operations are counted, does not."""
+    return torch.autocast(device.type, enabled=False) if torch.amp.is_autocast_available(device.type) else nullcontext()
 
 
 class _Chunked(torch.autograd.Function):

@@ -177,7 +177,8 @@ class SimCLR(_WithEncoder):
         if encoder not in ENCODERS:
             raise ValueError(f"no encoder named {encoder!r}; there are: {', '.join(ENCODERS)}.")
         spec = ENCODERS[encoder]
-        channels, *size = image_shape or spec.image_shape
+        self.image_shape = image_shape or spec.image_shape
+        channels, *size = self.image_shape
         if size != list(spec.image_shape[1:]) and not spec.any_size:
             wanted, given = (" × ".join(map(str, s)) for s in (spec.image_shape[1:], size))
             raise ValueError(f"{encoder} takes images of {wanted} pixels, not {given}.")

@@ -119,6 +119,27 @@ class Words:
         except ValueError:
             return text
 
+    def error(self, message: str) -> str:
+        """What an exception of the kit says, in this language; as it is where that is English or not the kit's.
+
+        Exceptions are English. Their translations stand in ``notebooks/text/errors/`` under what the code says, with
+        ``{}`` for each value; a value may be a sentence that has a translation itself.
+        """
+        ends = [found.end() for found in re.finditer(r"\.(?= )", message)] + [len(message)]
+        matches = [
+            (len(english), -end, found, text)
+            for end in ends
+            for pattern, english, text in _errors(self.language)
+            if (found := pattern.fullmatch(message[:end]))
+        ]
+        if not matches:
+            return message
+        # what says most is what was said; of the same, the first sentence alone
+        _, end, found, text = max(matches, key=lambda match: match[:2])
+        said, rest = text.format(*map(self.error, found.groups())), message[-end:].strip()
+        said = f"{said}。" if found[0].endswith(".") and said[-1] not in "。." else said
+        return f"{said}{'' if self.chinese else ' '}{self.error(rest)}" if rest else said
+
 
 def _flat(texts: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     for name, value in texts.items():
@@ -126,6 +147,18 @@ def _flat(texts: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", str(value)
+
+
+@cache
+def _errors(language: str) -> list[tuple[re.Pattern, str, str]]:
+    """For each error of the kit a pattern, its English and its text in a language; none where it has no file."""
+    path = TEXTS / "errors" / f"{language}.yaml"
+    texts = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    found = []
+    for english, text in texts.items():
+        pattern = "(.+?)".join(map(re.escape, english.split("{}"))) + ("" if english[-1] in ".}" else r"\.?")
+        found.append((re.compile(pattern, re.DOTALL | re.IGNORECASE), english, text))
+    return found
 
 
 @cache

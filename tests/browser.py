@@ -73,11 +73,26 @@ class Server:
         self.log.close()
 
 
+#: Notes each picture that comes into a cell at work, with the first line of what the cell has put out.
+NOTE = """
+window.noted = [];
+new MutationObserver(() => {
+  for (const cell of document.querySelectorAll('.jp-CodeCell')) {
+    const image = cell.querySelector('.jp-OutputArea-output img');
+    if (image && cell.querySelector('.jp-InputPrompt').innerText.includes('*')) {
+      const line = cell.querySelector('.jp-OutputArea-output').innerText.trim().split('\\n')[0];
+      if (window.noted.at(-1)?.picture !== image.src) window.noted.push({line, picture: image.src});
+    }
+  }
+}).observe(document.querySelector('.jp-Notebook'), {childList: true, subtree: true, attributes: true});
+"""
+
+
 class Opened:
     """A notebook in a tab."""
 
     def __init__(self, tab, server, name):
-        self.tab, self.start = tab, time.perf_counter()
+        self.tab, self.name, self.start = tab, name, time.perf_counter()
         tab.set_viewport_size({"width": 1280, "height": 1000})
         tab.goto(f"{server.address}/doc/tree/{name}")
         tab.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
@@ -88,7 +103,7 @@ class Opened:
         self.tab.get_by_role("menuitem", name=re.compile("^Run$")).click()
         self.tab.get_by_role("menuitem", name=re.compile("Run All Cells")).first.click()
 
-    def wait_for_all(self, seconds=300):
+    def wait_for_all(self, seconds=600):
         """Until no cell waits; raises TimeoutError."""
         for _ in range(seconds * 2):
             prompts = self.tab.locator(".jp-Notebook .jp-CodeCell .jp-InputPrompt").all_inner_texts()
@@ -96,6 +111,14 @@ class Opened:
                 return
             self.tab.wait_for_timeout(500)
         raise TimeoutError(f"after {seconds} s some cells still wait: {prompts}")
+
+    def note_pictures(self):
+        """From here on see every picture that is drawn in a cell at work, however short it stands."""
+        self.tab.evaluate(NOTE)
+
+    def noted(self):
+        """What was seen: ``line`` and ``picture``, the earliest first."""
+        return self.tab.evaluate("window.noted")
 
     def save(self):
         self.tab.keyboard.press("Escape")

@@ -1,6 +1,7 @@
 """Where data comes from, what damaged data leads to, and the lab's chunks."""
 
 import gzip
+import os
 import shutil
 import struct
 
@@ -11,7 +12,7 @@ from PIL import Image
 from torchvision import datasets
 
 from lib import data
-from lib.data import DataError, chunks, equal_chunks, join, load
+from lib.data import DataError, chunks, decoded, equal_chunks, folders, join, load
 
 
 def write_idx(path, array):
@@ -180,6 +181,75 @@ def test_damaged_or_odd_image_is_named(class_folders):
     odd.write_bytes(odd.read_bytes()[:40])
     with pytest.raises(DataError, match=r"dog.3\.png is no image that can be read whole"):
         load(str(class_folders))
+
+
+@pytest.fixture
+def keeping(monkeypatch, tmp_path):
+    """Even a few images are kept, below this folder; the list has each file that is decoded."""
+    seen, decode = [], folders._pixels
+    monkeypatch.setattr(decoded, "WORTH", 1)
+    monkeypatch.setattr(decoded, "FOLDER", tmp_path / "kit" / "decoded")
+    monkeypatch.setattr(folders, "_pixels", lambda path: seen.append(path.name) or decode(path))
+    return tmp_path / "kit" / "decoded", seen
+
+
+def test_images_are_decoded_once(class_folders, keeping):
+    folder, seen = keeping
+    first = load(str(class_folders))
+    assert len(seen) == 16
+    again = load(str(class_folders))
+    assert len(seen) == 16
+    assert len(list(folder.iterdir())) == 2
+    for part in ("train", "test"):
+        assert torch.equal(getattr(first, f"{part}_images"), getattr(again, f"{part}_images"))
+        assert torch.equal(getattr(first, f"{part}_labels"), getattr(again, f"{part}_labels"))
+    assert first.describe() == again.describe()
+
+
+@pytest.mark.parametrize("change", ["written", "added", "removed", "renamed", "of another class"])
+def test_what_is_kept_of_other_files_is_not_taken(class_folders, keeping, change):
+    load(str(class_folders))
+    keeping[1].clear()
+    one, cats = class_folders / "test/cat/0.png", class_folders / "test/cat"
+    content, before = one.read_bytes(), one.stat()
+    match change:
+        case "written":  # of the same size
+            one.write_bytes(content)
+            os.utime(one, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+        case "added":
+            (cats / "9.png").write_bytes(content)
+        case "removed":
+            one.unlink()
+        case "renamed":
+            one.rename(cats / "9.png")
+        case "of another class":
+            one.rename(class_folders / "test/dog/9.png")
+    found = load(str(class_folders))
+    assert len(keeping[1]) == len(found.test_images) == {"added": 5, "removed": 3}.get(change, 4)
+    kept = load(str(class_folders))
+    assert torch.equal(kept.test_images, found.test_images)
+    assert torch.equal(kept.test_labels, found.test_labels)
+
+
+@pytest.mark.parametrize("harm", ["unwritable", "cut off", "another kind of file"])
+def test_where_nothing_can_be_kept_images_are_decoded_each_time(class_folders, keeping, harm):
+    folder, seen = keeping
+    if harm == "unwritable":
+        folder.parent.mkdir()
+        folder.write_text("no folder")
+    first = load(str(class_folders))
+    for path in folder.iterdir() if folder.is_dir() else ():
+        path.write_bytes(path.read_bytes()[:100] if harm == "cut off" else b"something else")
+    seen.clear()
+    assert torch.equal(load(str(class_folders)).train_images, first.train_images)
+    assert len(seen) == 16
+
+
+def test_a_damaged_image_is_named_each_time_and_nothing_kept(class_folders, keeping):
+    (class_folders / "test/dog/1.png").write_bytes(b"")
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"dog.1\.png is no image"):
+            load(str(class_folders))
 
 
 def test_classes_must_agree(class_folders):

@@ -2,24 +2,18 @@
 
 import io
 import re
-import time
 
-import nbformat
 import numpy as np
 import pytest
 import torch
-from nbconvert import HTMLExporter
 from PIL import Image, ImageDraw
 
-from lib import words
 from lib.augment import ColourJitter, ResizedCrop, Views, Warp
 from lib.data import DataError
 from lib.explore import digit, failures, loss, maps, open_encoder, views
 from lib.explore.pad import Pad
 from lib.loss import nt_xent_loss
 from lib.runs import records, shipped
-from tests.browser import Opened
-from tests.pictures import without_picture
 
 
 @pytest.fixture(scope="module")
@@ -257,119 +251,3 @@ def test_a_damaged_or_unknown_encoder_is_refused(tmp_path):
         shipped.load_trained("mnist", tmp_path)
     with pytest.raises(records.RecordError, match=r"no trained encoder 'nothing'.*cifar10, mnist"):
         shipped.load_trained("nothing")
-
-
-# In JupyterLab
-
-
-@pytest.fixture(params=["en", "zh"])
-def opened(jupyterlab, request):
-    """The notebook after Run All, in a tab; its kernel ends with the test."""
-    tab = jupyterlab.browser.new_page()
-    tab.set_default_timeout(60_000)
-    name = "explore.ipynb" if request.param == "en" else "explore.zh.ipynb"
-    lesson = Opened(tab, jupyterlab, name)
-    lesson.name, lesson.say = name, words.load(request.param)
-    lesson.run_all()
-    tab.wait_for_selector(".jp-OutputArea-output img", state="attached", timeout=120_000)
-    lesson.first_picture = time.perf_counter() - lesson.start
-    lesson.wait_for_all()
-    yield lesson
-    tab.close()
-    jupyterlab.stop_kernels()
-
-
-@pytest.mark.slow
-def test_touched_in_a_browser(opened, jupyterlab, tmp_path):
-    """Sliders, pad and map answer; what is saved shows every figure, and its map works without a kernel."""
-    tab, say = opened.tab, opened.say
-    waits = [slide(opened, room, name) for room, name in TOUCHED.items()]
-    assert "3" in draw_three(opened)
-    brush(tab)
-    print(f"first picture {opened.first_picture:.1f} s, answers {[f'{1000 * wait:.0f} ms' for wait in waits]}")
-    labels = tab.locator(".widget-label").all_inner_texts()
-    assert all(say(key) in labels for key in TOUCHED.values())
-    (kernel,) = jupyterlab.kernels()
-    assert kernel.memory_info().rss < 1.5e9
-    opened.save()
-    saved = nbformat.read(jupyterlab.folder / opened.name, as_version=4)
-    assert without_picture(saved) == []
-    assert not [cell.source for cell in saved.cells if any(o.output_type == "error" for o in cell.get("outputs", ()))]
-    page = tmp_path / "saved.html"
-    for cell in saved.cells:  # where there is no kernel, a sentence and not the name of a class
-        for output in cell.get("outputs", ()):
-            if "application/vnd.jupyter.widget-view+json" in output.get("data", {}):
-                assert output.data["text/plain"] == str(say("explore.needs_kernel"))
-    page.write_text(HTMLExporter().from_notebook_node(saved)[0], encoding="utf-8")
-    alone = jupyterlab.browser.new_context(offline=True, viewport={"width": 1280, "height": 1000}).new_page()
-    alone.goto(page.as_uri(), wait_until="domcontentloaded")
-    assert alone.locator(".jp-OutputArea-output img").count() >= 5
-    brush(alone)
-    alone.context.close()
-
-
-#: A slider of each room that has some, by the class of what it changes.
-TOUCHED = {
-    "explore-views": "explore.operation.crop",
-    "explore-loss": "explore.temperature",
-    "explore-failures": "explore.change.rotate",
-}
-
-
-def slide(opened, room, key):
-    """Move a slider by the keyboard; the seconds until what it belongs to has changed."""
-    shown = opened.tab.locator(f".{room}").first
-    shown.scroll_into_view_if_needed()
-    box = opened.tab.locator(".widget-slider", has=opened.tab.get_by_text(opened.say(key), exact=True))
-    box.locator(".noUi-handle").last.focus()
-    before = shown.inner_html()
-    start = time.perf_counter()
-    opened.tab.keyboard.press("ArrowRight")
-    opened.changed(f".{room}", before)
-    return time.perf_counter() - start
-
-
-def draw_three(opened):
-    """Draw a 3 with the mouse; the heading of SimCLR's answer."""
-    tab = opened.tab
-    pad = tab.locator("canvas.explore-pad")
-    pad.scroll_into_view_if_needed()
-    tab.wait_for_timeout(1000)  # pictures above it may still find their place
-    before, box = tab.locator(".explore-digit").first.inner_html(), pad.bounding_box()
-    path = [(90, 70), (140, 45), (185, 70), (180, 110), (130, 135), (185, 160), (190, 205), (140, 235), (85, 210)]
-    x, y = path[0]
-    tab.mouse.move(box["x"] + x, box["y"] + y)
-    tab.mouse.down()
-    for x, y in path[1:]:
-        tab.mouse.move(box["x"] + x, box["y"] + y, steps=4)
-    tab.mouse.up()
-    told = opened.changed(".explore-digit", before)
-    assert all(opened.say(f"explore.reader.{name}") in told for name in ("simclr", "random", "pixels"))
-    return re.search(r"SimCLR\S? ?[“\"](.)", re.sub("<[^>]*>", "", told))[1]
-
-
-def brush(tab):
-    """Mark a part of the map, and see other images below it."""
-    frame = tab.frame_locator("iframe.explore-map")
-    canvas = frame.locator("canvas")
-    canvas.scroll_into_view_if_needed()
-    tab.wait_for_timeout(1000)
-    tab.locator("iframe.explore-map").scroll_into_view_if_needed()
-    before, box = below(canvas), canvas.bounding_box()
-    tab.mouse.move(box["x"] + 60, box["y"] + 60)
-    tab.mouse.down()
-    tab.mouse.move(box["x"] + 260, box["y"] + 240, steps=5)
-    tab.mouse.up()
-    for _ in range(100):
-        if below(canvas) != before:
-            return
-        tab.wait_for_timeout(100)
-    raise AssertionError("no other images after the map was brushed")
-
-
-def below(canvas):
-    """What is drawn below the map, where the brushed images are."""
-    part = "Math.round(canvas.height * 0.7), Math.round(canvas.width * 0.55), Math.round(canvas.height * 0.3)"
-    return canvas.evaluate(
-        f"canvas => canvas.getContext('2d').getImageData(0, {part}).data.reduce((sum, v, i) => (31 * sum + v) | 0, 0)"
-    )

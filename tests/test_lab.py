@@ -139,7 +139,7 @@ def test_an_edit_to_a_plot_repeats_no_run_and_one_to_the_loss_does(kit):
 
 def test_a_checkpoint_does_not_depend_on_plots_texts_or_this_command():
     counted = {path.relative_to(ROOT / "lib").parts[0] for path in sources(*TRAINED_BY)}
-    assert counted == {"loss.py", "models.py", "weights.py", "augment", "data", "training"}
+    assert counted == {"loss.py", "models.py", "weights.py", "augment", "data", "methods", "training"}
 
 
 def test_a_deleted_run_is_made_again(kit):

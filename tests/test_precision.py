@@ -10,11 +10,12 @@ import torch
 from torch import nn
 
 from lib.augment import Views
+from lib.methods import simclr
 from lib.models import Classifier, SimCLR, freeze_encoder
 from lib.runs import records
 from lib.runs.parameters import ComparisonParameters, SimCLRParameters
 from lib.runs.profiles import defaults
-from lib.training import device, distributed, pretraining
+from lib.training import device, distributed
 from lib.training.classifier import compute_features, train_classifier
 from lib.training.device import autocast, choose_precision, cpu_computes_bfloat16
 from lib.training.pretraining import pretrain
@@ -131,8 +132,8 @@ def watch(model: nn.Module, kind: type) -> list[tuple[torch.dtype, torch.dtype]]
 def test_the_network_is_computed_in_it_and_nothing_else(precision, images, monkeypatch):
     half, model, losses, drawn = getattr(torch, precision), fresh(), [], []
     convolutions, linears, norms = (watch(model, kind) for kind in (nn.Conv2d, nn.Linear, nn.BatchNorm2d))
-    real, pair = pretraining.nt_xent_loss, Views.pair
-    monkeypatch.setattr(pretraining, "nt_xent_loss", lambda z, t: losses.append((z.dtype, real(z, t))) or losses[-1][1])
+    real, pair = simclr.nt_xent_loss, Views.pair
+    monkeypatch.setattr(simclr, "nt_xent_loss", lambda z, t: losses.append((z.dtype, real(z, t))) or losses[-1][1])
     monkeypatch.setattr(Views, "pair", lambda *given: drawn.append(pair(*given)) or drawn[-1])
     pretrain(model, images, VIEWS, replace(SHORT, precision=precision), small_crops=[(1, 16)])
     assert {out for _, out in convolutions + linears} == {half}
@@ -150,8 +151,8 @@ def test_the_network_is_computed_in_it_and_nothing_else(precision, images, monke
 def test_the_loss_is_that_of_the_float32_similarities(generator):
     z = torch.randn(64, 8, generator=generator).bfloat16()
     with autocast("bfloat16", CPU):
-        inside = pretraining.nt_xent_loss(z, 0.05)
-    assert torch.equal(inside, pretraining.nt_xent_loss(z.float(), 0.05))
+        inside = simclr.nt_xent_loss(z, 0.05)
+    assert torch.equal(inside, simclr.nt_xent_loss(z.float(), 0.05))
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])

@@ -16,6 +16,7 @@ import torch
 from lib import progress
 from lib.augment import Views
 from lib.evaluation.neighbours import knn_probe
+from lib.methods import simclr
 from lib.models import Classifier, SimCLR, freeze_encoder
 from lib.training import loop, pretraining
 from lib.training import settings as settings_module
@@ -254,7 +255,7 @@ def test_interrupt_leaves_a_usable_model_and_history(images, monkeypatch):
             raise KeyboardInterrupt
         return projections.square().mean()
 
-    monkeypatch.setattr(pretraining, "nt_xent_loss", interrupt_later)
+    monkeypatch.setattr(simclr, "nt_xent_loss", interrupt_later)
     model = fresh()
     with pytest.warns(UserWarning, match="after 1 of 3 epochs"):
         history = pretrain(model, images, VIEWS, SHORT)
@@ -264,10 +265,8 @@ def test_interrupt_leaves_a_usable_model_and_history(images, monkeypatch):
 
 
 def test_divergence_names_epoch_and_step_and_keeps_the_checkpoint(images, tmp_path, monkeypatch):
-    real, calls = pretraining.nt_xent_loss, iter(range(100))
-    monkeypatch.setattr(
-        pretraining, "nt_xent_loss", lambda z, t: real(z, t) * (float("nan") if next(calls) == 4 else 1)
-    )
+    real, calls = simclr.nt_xent_loss, iter(range(100))
+    monkeypatch.setattr(simclr, "nt_xent_loss", lambda z, t: real(z, t) * (float("nan") if next(calls) == 4 else 1))
     with pytest.raises(TrainingDiverged, match=r"epoch 2, step 2.*learning rate"):
         pretrain(fresh(), images, VIEWS, SHORT, checkpoint=tmp_path / "c")
     assert len(torch.load(tmp_path / "c")["history"]) == 1

@@ -118,7 +118,7 @@ class Comparison:
             row.state = "done" if len(row.records) == len(row.runs) else "waiting"
         except (LabError, records.RecordError) as error:
             follower.look()
-            row.state, row.note = "failed", follower.failed or str(error)
+            row.state, row.note = "failed", words.current().error(follower.failed or str(error))
         row.doing = None
         self._show()
 

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from lib.data.dataset import DataError, Dataset, Source
+from lib.data.decoded import kept
 
 CLASSES = 10
 SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
@@ -120,26 +121,36 @@ def _image_folder(folder: Path) -> tuple[Tensor, Tensor, list[str], list[Path]]:
             f"{len(classes) - 1}; the lab has {CLASSES} at most, labels 0 to {CLASSES - 1}. Take some out."
         )
     found = [(path, label) for label, name in enumerate(classes) for path in _files(folder, name)]
-    images, first = [], None
-    for path, _ in found:
+    order = torch.randperm(len(found), generator=torch.Generator().manual_seed(0)).tolist()
+    files = [found[i][0] for i in order]
+    images = kept(files, folder, lambda: _decode(files, folder))
+    return images, torch.tensor([found[i][1] for i in order]), classes, files
+
+
+def _decode(files: list[Path], folder: Path) -> Tensor:
+    """The images of these files, uint8 (N, C, H, W).
+
+    Raises:
+        DataError: one cannot be read or is not like the first, or all are more than memory holds.
+    """
+    images, first = None, None
+    for i, path in sorted(enumerate(files), key=lambda numbered: str(numbered[1])):
         pixels = _pixels(path)
-        first = first or (pixels.shape, path)
+        if first is None:
+            first = (pixels.shape, path)
+            if pixels.nbytes * len(files) > MEMORY:
+                raise DataError(
+                    f"{folder} holds {len(files):,} images like {path}, {pixels.shape}: in memory they take "
+                    f"{pixels.nbytes * len(files) / 1e9:,.0f} GB. Take fewer, or make them smaller."
+                )
+            images = np.empty((len(files), *(pixels.shape[2:] or (1,)), *pixels.shape[:2]), np.uint8)
         if pixels.shape != first[0]:
             raise DataError(
                 f"{path} is {pixels.shape}, {first[1]} is {first[0]} (height, width, channels): "
                 "all images must be alike."
             )
-        if pixels.nbytes * len(found) > MEMORY:
-            raise DataError(
-                f"{folder} holds {len(found):,} images like {path}, {pixels.shape}: in memory they take "
-                f"{pixels.nbytes * len(found) / 1e9:,.0f} GB. Take fewer, or make them smaller."
-            )
-        images.append(torch.from_numpy(pixels.copy()))
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
-    stacked = torch.stack(images)[order]
-    stacked = stacked[:, None] if stacked.ndim == 3 else stacked.permute(0, 3, 1, 2).contiguous()
-    labels = torch.tensor([label for _, label in found])
-    return stacked, labels[order], classes, [found[i][0] for i in order.tolist()]
+        images[i] = pixels if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    return torch.from_numpy(images)
 
 
 def _files(folder: Path, name: str) -> list[Path]:

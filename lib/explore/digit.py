@@ -144,7 +144,8 @@ def widget(subject: Subject) -> ipywidgets.Widget:
         return Room([upload, shown], say)
     pad = Pad(clear_label=say("explore.clear"))
     pad.observe(drawn, "ink")
-    return Room([ipywidgets.HBox([ipywidgets.VBox([pad, upload]), shown])], say)
+    left = ipywidgets.VBox([pad, upload], layout={"flex": "0 0 auto"})  # else the answer squeezes the pad
+    return Room([ipywidgets.HBox([left, shown])], say)
 
 
 def answer(subject: Subject, image: Tensor) -> str:

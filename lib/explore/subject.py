@@ -13,7 +13,7 @@ from lib import data, words
 from lib.augment import Views
 from lib.models import SimCLR
 from lib.report import style
-from lib.runs import shipped, trained
+from lib.runs import shipped, spoken, trained
 from lib.words import Words
 
 TESTED = 2000  # test images, for the map and for all that is asked about
@@ -157,7 +157,7 @@ def open_encoder(which: str = "mnist", language: str = "en") -> Subject:
         WordsError: no such language.
         DataError: the data set is damaged, or the encoder takes other images.
     """
-    say = words.load(language)
+    say = spoken.speak(language)
     record, model = shipped.load_trained(which)
     images = data.load(record["parameters"]["dataset"], download_it=False)
     if list(images.image_shape) != record["dataset"]["shape"]:

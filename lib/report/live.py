@@ -37,6 +37,10 @@ def say(training: Training, key: str, value: str) -> str:
     spoken = words.current()
     if key != "name":
         return spoken.plain(f"live.{key}", value=value)
+    if f"head.{value}" in spoken:
+        return spoken.plain(f"head.{value}")
+    if f"way.{(way := value.partition(', ')[0])}" in spoken:
+        return spoken.plain("live.way", way=spoken.plain(f"way.{way}"), labels=f"{training.images:,}")
     if not value.startswith("classifier"):
         return spoken.or_as_is("phase", value)
     if training.images:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from lib.report.style import DASHES, PALETTE, SPOKEN, as_drawn, band, figure, name_data
+from lib.report.style import DASHES, PALETTE, SPOKEN, as_drawn, band, figure, listed, name_data
 from lib.words import Words
 
 MARKERS = "os^DvPX<>*"
@@ -39,7 +39,15 @@ def tries(shown: Sequence[Shown], dataset: dict[str, Any], say: Words = SPOKEN) 
         axis.set(xlabel=say("plot.epoch"), ylabel=name)
         axis.xaxis.get_major_locator().set_params(integer=True)
     _accuracies(axes[-1], shown, say)
+    drawn.alt = listed([_said(run, say) for run in shown if any(run.histories)], say)
     return name_data(drawn, dataset, say)
+
+
+def _said(run: Shown, say: Words) -> str:
+    if run.accuracies:
+        return say.plain("alt.tried", name=run.label, accuracy=f"{np.mean(run.accuracies):.1%}")
+    history = next(filter(None, run.histories))
+    return say.plain("alt.trying", name=run.label, loss=f"{history[-1]['loss']:.2f}", epochs=len(history))
 
 
 def _accuracies(axis: Any, shown: Sequence[Shown], say: Words) -> None:

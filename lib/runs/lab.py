@@ -22,7 +22,7 @@ from lib.evaluation import classification, neighbours, representation
 from lib.models import Classifier, SimCLR
 from lib.runs import checks, parameters, recipes, records
 from lib.runs.records import Run
-from lib.runs.spoken import table, tell, tell_data, word
+from lib.runs.spoken import speak, table, tell, tell_data, word
 from lib.training import train_classifier
 from lib.training.checkpoint import save_beside
 
@@ -36,8 +36,9 @@ def begin(notebook: str, namespace: dict[str, Any]) -> Run:
     Raises:
         ParameterError: one paragraph with every parameter that is unknown or out of range.
     """
+    if (language := namespace.get("language", "en")) in words.LANGUAGES:  # in which to refuse the parameters, too
+        speak(language)
     run = Run(parameters.read(notebook, namespace))
-    words.use(run.asked.language)
     recipe = recipes.load(notebook, run.asked.recipe)
     changed = [f"{name}={run.parameters[name]}" for name in recipe if run.parameters[name] != recipe[name]]
     as_it_is = [f"{name}={value}" for name, value in recipe.items() if run.parameters[name] == value]

@@ -1,12 +1,43 @@
 """What the notebooks print: lines and tables in the language in use (``lib.words.current``)."""
 
+import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lib import words
+from lib.words import Words
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def speak(language: str) -> Words:
+    """Print, draw, and in a notebook fail and warn, in a language from here on; its words.
+
+    Raises:
+        WordsError: no such language.
+    """
+    spoken = words.use(language)
+    if shell := sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None:
+        shell.set_custom_exc((Exception,), _show_error)
+        warnings.formatwarning = _warning
+    return spoken
+
+
+def _show_error(shell: Any, kind: type, error: Exception, trace: Any, tb_offset: int | None = None) -> None:
+    """An exception as always, its message in the language in use."""
+    message = str(error)
+    if (said := words.current().error(message)) != message:
+        error.args = (said,)
+    shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+
+
+_plain_warning = warnings.formatwarning
+
+
+def _warning(message: Any, *where: Any, **more: Any) -> str:
+    return _plain_warning(words.current().error(str(message)), *where, **more)
 
 
 def tell(key: str, /, **values: Any) -> None:

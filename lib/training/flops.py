@@ -3,13 +3,15 @@
 import copy
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from lib import methods
 from lib.models import Classifier, SimCLR
 from lib.training.device import choose_device, choose_precision
 from lib.training.settings import Settings, crop_side
@@ -47,25 +49,27 @@ def pretraining_flops(
     images: int,
     settings: Settings,
     small_crops: Sequence[tuple[int, int]] = (),
+    method: str = "simclr",
+    options: Mapping[str, Any] | None = None,
 ) -> int:
     """Floating-point operations of a pretraining: two views an image, forward, loss and backward.
 
     Convolutions and matrix products count, a multiplication and an addition as two operations
-    (``torch.utils.flop_counter``); augmentation, BatchNorm and the optimiser are left out.
+    (``torch.utils.flop_counter``), those of a second encoder or a decoder among them; augmentation, BatchNorm and
+    the optimiser are left out.
 
     Args:
         image_shape: (C, H, W) of the images.
         images: how many an epoch sees.
-        small_crops: as for ``train.pretrain``.
+        small_crops, method, options: as for ``pretrain``.
     """
-    ghost = _on_meta(model).train()
+    ghost = methods.build(method, _on_meta(model), **options or {}).train()
     channels, *size = image_shape
 
     @cache
     def step(batch: int, side: int | None) -> int:
         views = torch.empty(2 * batch, channels, *([side, side] if side else size), device="meta")
-        # autocast, which NT-Xent switches off, knows no meta device: its one matrix product stands for it
-        return _count(lambda: torch.mm(z := ghost(views)[1], z.T).sum().backward())
+        return _count(lambda: ghost.loss(*ghost(views)).backward())
 
     whole, rest = divmod(images, settings.batch_size)
     sides = [crop_side(epoch, small_crops) for epoch in range(1, settings.epochs + 1)]

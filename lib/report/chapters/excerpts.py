@@ -21,7 +21,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from lib import models
+from lib import methods, models
 from lib.augment import views
 from lib.files import ROOT
 from lib.loss import nt_xent_loss
@@ -116,7 +116,11 @@ def encoder(name: str) -> tuple[Piece, ...]:
 #: The steps that every run has in common, under the key of their words.
 STEPS: dict[str, tuple[Piece | Entry, ...]] = {
     "augmentation": (Piece(views.Views.__call__, only=(ast.For,)), Piece(views.Views.pair, only=(ast.Return,))),
-    "step": (Piece(pretraining.pretrain, inner="batch_loss"),),
+    "step": (
+        Piece(pretraining.pretrain, inner="batch_loss"),
+        Piece(methods.Method.forward),
+        Piece(methods.SimCLR.loss),
+    ),
     "projection": (Piece(models.mlp), Piece(models.SimCLR.forward)),
     "loss": (Piece(nt_xent_loss),),
     "freezing": (Piece(models.freeze_encoder), Piece(models._WithEncoder.train)),
