@@ -31,6 +31,7 @@ def pytest_runtest_call(item):
         return (yield)
     executed, execute = [], NotebookRun.execute
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAB_RUNS", f"{os.environ['LAB_RUNS']}/notebooks")  # later ones read what earlier ones have made
         patch.setattr(NotebookRun, "execute", lambda run: executed.append(execute(run)) or executed[-1])
         yield
     (result,) = executed
@@ -41,12 +42,17 @@ def pytest_runtest_call(item):
 TOGETHER = {".ipynb": "notebooks", "test_pages.py": "reports", "test_paper.py": "reports"}
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config, items):
-    """Says which tests stay together where pytest-xdist spreads them over processes, as `lab test` has it do."""
-    for item in items if config.pluginmanager.hasplugin("xdist") else ():
-        group = next((name for end, name in TOGETHER.items() if item.path.name.endswith(end)), item.path.name)
-        item.add_marker(pytest.mark.xdist_group(group))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """What is run by which process where pytest-xdist spreads the tests, as `lab test` has it do."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Together(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return next((group for end, group in TOGETHER.items() if file.endswith(end)), file)
+
+    return Together(config, log)
 
 
 def pytest_sessionfinish():

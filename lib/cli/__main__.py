@@ -104,7 +104,7 @@ def _carry_out(asked: argparse.Namespace, rest: list[str]) -> int:
 def _spread() -> list[str]:
     """All tests, over the cores: each process computes on one thread, for four at once would wait for one another."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    return ["-n", "logical", "--maxprocesses", "4", "--dist", "loadgroup", "--no-loadscope-reorder"]
+    return ["-n", "logical", "--maxprocesses", "4", "--no-loadscope-reorder"]
 
 
 def _make(asked: argparse.Namespace) -> int:
