@@ -231,9 +231,9 @@ def test_a_verdict_follows_the_figures(monkeypatch):
 @pytest.mark.parametrize("language", words.LANGUAGES)
 def test_figures_say_what_they_show(language):
     say = words.load(language)
-    drawn = method_plots.accuracies(several(), say)
+    drawn = method_plots.accuracies(several()[:-1], say)
     assert "94.1%" in drawn.alt
-    assert "2.8" in method_plots.spectrum(several(), say).alt
+    assert "2.8" in method_plots.spectrum(several()[:-1], say).alt
 
 
 def test_the_recipes_have_what_won_the_trials():

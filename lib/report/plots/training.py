@@ -59,7 +59,7 @@ def pretraining(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Figur
 
 
 def _of_loss(record: dict[str, Any], say: Words) -> tuple[str, str, float, str]:
-    """Of a run's loss: its name, as beside an axis too, its value for a network that knows nothing, and that in words."""
+    """Of a run's loss: its name, also beside an axis, its value for who knows nothing, and that in words."""
     method, size = record["parameters"].get("method", "simclr"), record["parameters"]["batch_size"]
     if method == "simclr":
         chance = math.log(2 * size - 1)
