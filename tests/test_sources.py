@@ -1,6 +1,7 @@
 """The lessons and their sources: the notebooks are as generated, alike in code, whole in both languages."""
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -68,6 +69,22 @@ def test_no_outputs_and_the_kit_at_hand_everywhere(name, language):
     assert cells[1].id == "setup"
     assert address() in cells[1].source
     assert "{{" not in cells[0].source, "the time it takes is filled in"
+
+
+def test_the_time_of_a_lesson_without_a_record_is_that_of_the_benchmarks(monkeypatch, tmp_path):
+    monkeypatch.setattr(generate, "BENCH", tmp_path / "bench.json")
+    environment = {"processor": "Abacus", "threads": 1, "device": "cpu"}
+    lines = [{"measured": "all of it", "ours": [31.0, 29.0, 300.0]}]
+    (tmp_path / "bench.json").write_text(json.dumps({"explore": {"lines": lines, "environment": environment}}))
+    whole = generate.time_taken("took", "all of it", load("en"))
+    assert "30 seconds" in whole
+    assert "Abacus" in whole
+    assert generate.time_taken("first", "all of it", load("zh")) == "30 秒"
+    monkeypatch.setattr(generate, "ROOT", tmp_path)
+    with pytest.raises(SourceError, match=r"no line of bench\.json has measured 'half of it'"):
+        generate.time_taken("took", "half of it", load("en"))
+    with pytest.raises(SourceError, match="names no record"):
+        generate.time_taken("took", "nowhere/*.json", load("en"))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -48,7 +48,7 @@ def pretraining(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Figur
         curves = [[100 * e["knn_accuracy"] for e in history] for history in histories]
         band(axes[1], curves, say("plot.knn"), PALETTE[2], DASHES[1])
         guess = 100 / len(records[0]["dataset"]["classes"])
-        axes[1].set(ylabel=say("plot.knn_right"), ylim=(0, None))
+        axes[1].set(ylabel=say("plot.knn_right"), ylim=(0, 1.08 * max(map(max, curves))))
         _level(axes[1], guess, say.plain("plot.guess", value=f"{guess:.0f}%"))
         begin, end = (f"{np.mean([curve[at] for curve in curves]):.1f}%" for at in (0, -1))
         drawn.alt = told([drawn.alt, say.plain("alt.knn", first=begin, last=end, guess=f"{guess:.0f}%")], say)
