@@ -16,6 +16,7 @@ from bs4 import BeautifulSoup
 
 from lib.files import file_digest
 from lib.runs import records
+from lib.teach import shown as figures_shown
 from lib.teach import words
 from lib.teach.words import Words
 
@@ -36,6 +37,7 @@ class Report:
     found: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)  # run to hash and record
     broken: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
+    rewritten: list[str] = field(default_factory=list)  # accuracies that are not those of the records
     problem: bool = False
 
 
@@ -71,6 +73,7 @@ def _read(path: Path) -> Report:
             report.found[record["name"]] = (file_digest(file), record)
         except (records.RecordError, OSError):
             report.broken.append(file.parent.name)
+    report.rewritten = figures_shown.rewritten(soup, {name: record for name, (_, record) in report.found.items()})
     return report
 
 
@@ -88,7 +91,8 @@ def table(reports: Sequence[Report]) -> list[list[str]]:
         seeds = sorted({str(record["parameters"].get("seed")) for record in known})
         commits = sorted({str(record["environment"].get("commit")) for record in known})
         join = say["check.join"].join
-        notable = [*_stand_out(report, figures, say), *_shared(report, owners, say)]
+        typed = [say("check.rewritten", shown=", ".join(report.rewritten))] if report.rewritten else []
+        notable = [*typed, *_stand_out(report, figures, say), *_shared(report, owners, say)]
         lines.append(
             [str(report.path), report.student, report.number, join(_data(known, say)), join(_hashes(report, say)),
              ", ".join(seeds), ", ".join(commits), _variant(report, known, say), join(report.empty), join(notable)]
@@ -183,7 +187,8 @@ def _shared(report: Report, owners: dict[str, list[Report]], say: Words) -> Iter
     for name, (_, record) in report.found.items():
         others = [other for other in owners[_fingerprint(record)] if other is not report]
         if others and record["seconds"]:
-            yield say("check.same", run=name, others=", ".join(other.number or str(other.path) for other in others))
+            told = dict.fromkeys(other.number if other.number != report.number else str(other.path) for other in others)
+            yield say("check.same", run=name, others=", ".join(name or "–" for name in told))
 
 
 def shown(lines: Sequence[Sequence[str]]) -> str:
