@@ -142,11 +142,12 @@ def _variant(report: Report, known: Sequence[dict[str, Any]], say: Words) -> str
 
 
 def _accuracies(report: Report) -> Iterator[tuple[tuple, float]]:
-    """Each accuracy with what makes it comparable: run, data and labels."""
+    """Each accuracy with what makes it comparable: run, labels, data and profile."""
     for name, (_, record) in report.found.items():
         for entry in record["results"].get("classifiers", ()):
             run = record["parameters"].get("run", name)
-            yield (run, record["dataset"].get("source"), entry.get("labels")), float(entry.get("test_accuracy", 0))
+            comparable = (run, entry.get("labels"), record["dataset"].get("source"), record["profile"])
+            yield comparable, float(entry.get("test_accuracy", 0))
 
 
 def _figures(reports: Sequence[Report]) -> dict[tuple, list[float]]:
@@ -166,7 +167,7 @@ def _stand_out(report: Report, figures: dict[tuple, list[float]], say: Words) ->
         spread = 1.4826 * statistics.median(abs(other - middle) for other in values)
         if len(values) >= LEAST and abs(value - middle) > max(FAR * spread, APART):
             shown = {"value": f"{100 * value:.2f}%", "median": f"{100 * middle:.2f}%"}
-            told.append(say("check.far", run=key[0], labels=key[2], **shown))
+            told.append(say("check.far", run=key[0], labels=key[1], **shown))
     return told
 
 
@@ -184,11 +185,15 @@ def _owners(reports: Sequence[Report]) -> dict[str, list[Report]]:
 
 
 def _shared(report: Report, owners: dict[str, list[Report]], say: Words) -> Iterator[str]:
+    """The runs that other reports have too, those of the same reports in one sentence."""
+    found: dict[str, list[str]] = {}
     for name, (_, record) in report.found.items():
         others = [other for other in owners[_fingerprint(record)] if other is not report]
         if others and record["seconds"]:
-            told = dict.fromkeys(other.number if other.number != report.number else str(other.path) for other in others)
-            yield say("check.same", run=name, others=", ".join(name or "–" for name in told))
+            told = (other.number if other.number != report.number else str(other.path) for other in others)
+            found.setdefault(", ".join(dict.fromkeys(told)), []).append(name)
+    for others, names in found.items():
+        yield say("check.same", runs=", ".join(names), others=others)
 
 
 def shown(lines: Sequence[Sequence[str]]) -> str:
