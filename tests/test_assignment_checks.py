@@ -204,6 +204,11 @@ def apart(results):
             assert relative_error(one, other) > 10 * TOLERANCE
 
 
+def test_a_curve_that_is_missing_is_told_of_whatever_else_is_there():
+    with pytest.raises(CheckFailed, match="Some curves are missing"):
+        en.own("20260001", {"pixels": {10: 0.5}, "untrained": {10: 0.5}, "mine": {10: 0.5}})
+
+
 def test_messages_name_the_line_that_raised():
     def divides(a, b):
         return a / 0 @ nowhere  # noqa: F821
