@@ -1,6 +1,7 @@
 """``lab assignment``: what a teacher hands out, grades and checks."""
 
 import argparse
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -10,7 +11,7 @@ from lib.cli import LabError
 from lib.files import ROOT
 
 MASTERS = ROOT / "notebooks" / "assignment"
-WITHOUT = "{name} is missing, which only teachers need. In the kit's environment: python -m pip install -e '.[teach]'"
+WITHOUT = "{name} is missing, which only teachers need. This installs it: {python} -m pip install -e '{root}[teach]'"
 
 
 def add_to(add: Any) -> None:
@@ -42,7 +43,7 @@ def main(asked: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         if error.name not in ("nbgrader", "psutil"):
             raise
-        raise LabError(WITHOUT.format(name=error.name)) from None
+        raise LabError(WITHOUT.format(name=error.name, python=sys.executable, root=ROOT)) from None
 
 
 def _release(asked: argparse.Namespace) -> int:
