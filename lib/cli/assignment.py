@@ -29,7 +29,7 @@ def add_to(add: Any) -> None:
     grade.add_argument("--out", help="default: FOLDER-graded beside it", **place)
     grade.add_argument("--jobs", type=int, default=0, metavar="N", help="how many at once; default: one a core")
     grade.add_argument("--seconds", type=float, default=40, metavar="S", help="for one cell or test; default: 40")
-    grade.add_argument("--total", type=float, default=300, metavar="S", help="for one hand-in; default: 300")
+    grade.add_argument("--total", type=float, default=600, metavar="S", help="for one hand-in; default: 600")
     grade.add_argument("--memory", type=float, default=4, metavar="GB", help="for one hand-in; default: 4")
     check = commands("check", help="say what can be said of handed-in reports and their records")
     check.add_argument("reports", type=Path, nargs="+", metavar="REPORT", help="reports, or folders of them")
