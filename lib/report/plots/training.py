@@ -47,7 +47,7 @@ def pretraining(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Figur
         curves = [[100 * e["knn_accuracy"] for e in history] for history in histories]
         band(axes[1], curves, say("plot.knn"), PALETTE[2], DASHES[1])
         guess = 100 / len(records[0]["dataset"]["classes"])
-        axes[1].set(ylim=(0, None))
+        axes[1].set(ylim=(0, 1.08 * max(map(max, curves))))
         axes[1].set_ylabel(say("plot.knn_right"), fontsize=9.5)
         _level(axes[1], guess, say.plain("plot.guess", value=f"{guess:.0f}%"))
         begin, end = (f"{np.mean([curve[at] for curve in curves]):.1f}%" for at in (0, -1))
