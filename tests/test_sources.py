@@ -79,7 +79,7 @@ def test_the_time_of_a_lesson_without_a_record_is_that_of_the_benchmarks(monkeyp
     lines = [{"measured": "all of it", "ours": [31.0, 29.0, 300.0]}]
     (tmp_path / "bench.json").write_text(json.dumps({"explore": {"lines": lines, "environment": environment}}))
     whole = generate.time_taken("took", "all of it", load("en"))
-    assert whole == "about 30 seconds with 1 thread of an Abacus, without a GPU"
+    assert whole == "about 30 seconds on an Abacus (threads: 1), without a GPU"
     assert generate.time_taken("first", "all of it", load("zh")) == "30 秒"
     monkeypatch.setattr(generate, "ROOT", tmp_path)
     with pytest.raises(SourceError, match=r"no line of bench\.json has measured 'half of it'"):

@@ -16,7 +16,8 @@ def provenance(soup: BeautifulSoup, say: Words) -> str:
     for link in soup.select("a.sourced"):
         shown.setdefault(link["href"].removeprefix("#"), {})[link.get_text()] = None
     lines: list[str] = []
-    for tag in soup.select("#appendix, #appendix ~ *"):
+    appendix = soup.find(id="appendix")
+    for tag in [appendix, *appendix.find_next_siblings()]:
         if tag.name in ("h2", "h3"):
             lines += ["", f"{'#' * int(tag.name[1])} {_text(tag)}", ""]
         elif tag.name == "p":
