@@ -76,7 +76,7 @@ def test_snakemake_plans_every_run_and_the_report(profile, everything):
 def test_an_unknown_profile_lists_those_there_are():
     run = command("snakemake", "--dry-run", "--cores", "1", "--config", "profile=slow")
     assert run.returncode
-    assert "evidence, improved, original, quick" in run.stdout + run.stderr
+    assert "evidence, improved, methods, original, quick" in run.stdout + run.stderr
 
 
 def test_only_runs_of_a_name_are_planned():
