@@ -22,10 +22,11 @@ def probabilities(model: Classifier, images: Tensor, views: Views, count: int = 
     model.eval()
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
-    batches = images.split(1000)
 
     def once() -> Tensor:
-        return torch.cat([model(views(batch.to(device), generator)).softmax(1) for batch in batches])
+        seen = (views(batch.to(device), generator) for batch in images.split(1000))
+        # so few at a time that a network's maps stay small
+        return torch.cat([model(few).softmax(1) for batch in seen for few in batch.split(250)])
 
     return torch.stack([once() for _ in range(count)]).mean(0).cpu()
 

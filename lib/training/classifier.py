@@ -69,7 +69,7 @@ def train_classifier(
 
 
 @torch.no_grad()
-def compute_features(model: Classifier, images: Tensor, views: Views, batch_size: int = 1000) -> Tensor:
+def compute_features(model: Classifier, images: Tensor, views: Views, batch_size: int = 250) -> Tensor:
     """Features (N, width) of uint8 images (N, C, H, W), without gradients, in evaluation mode, in float32."""
     modes = [(module, module.training) for module in model.modules()]  # an encoder may differ from what stands on it
     model.eval()
