@@ -31,10 +31,28 @@ def pytest_runtest_call(item):
         return (yield)
     executed, execute = [], NotebookRun.execute
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAB_RUNS", f"{os.environ['LAB_RUNS']}/notebooks")  # later ones read what earlier ones have made
         patch.setattr(NotebookRun, "execute", lambda run: executed.append(execute(run)) or executed[-1])
         yield
     (result,) = executed
     assert not (missing := without_picture(result.nb)), f"cells of {item.name} without their picture: {missing}"
+
+
+#: What shares something costly, or builds on one another, is run by one process: else a file of tests.
+TOGETHER = {".ipynb": "notebooks", "test_pages.py": "reports", "test_paper.py": "reports"}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """What is run by which process where pytest-xdist spreads the tests, as `lab test` has it do."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Together(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return next((group for end, group in TOGETHER.items() if file.endswith(end)), file)
+
+    return Together(config, log)
 
 
 def pytest_sessionfinish():

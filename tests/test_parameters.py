@@ -74,7 +74,7 @@ def test_the_originals_cifar_runs_are_the_labs():
     ]
     for parameters in asked:
         assert (parameters["chunk_count"], parameters["unlabelled_chunks"]) == (5, [1, 2, 3, 4])
-        assert (parameters["labelled_chunks"], parameters["weights"]) == ([[1, 2]], "imagenet")
+        assert (parameters["labelled_chunks"], parameters["weights"]) == ([[1, 2]], "none")
 
 
 def test_cover_data_may_be_numbers_and_dates():

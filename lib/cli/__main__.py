@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     notebooks.add_argument("--language", choices=("en", "zh"), help="default: the system's")
     lessons = add("lessons", help="make the notebooks from their sources, notebooks/lessons/")
     lessons.add_argument("names", nargs="*", metavar="LESSON", help="default: all")
-    add("test", help="run the tests; what follows goes to pytest", add_help=False)
+    add("test", help="run the tests, all of them over the cores; what follows goes to pytest", add_help=False)
     add("bench", help="measure the kit; what follows goes to bench.run", add_help=False)
     add("check", help="what this machine has: Python, torch, GPU, fonts, PDF, data, disk")
     assignment.add_to(add)
@@ -86,7 +86,7 @@ def _carry_out(asked: argparse.Namespace, rest: list[str]) -> int:
         case "lessons":
             return _module("lib.cli.generate", *asked.names)
         case "test":
-            return _module("pytest", *rest)
+            return _module("pytest", *(rest or _spread()))
         case "bench":
             return _module("bench.run", *rest)
         case "assignment":
@@ -99,6 +99,12 @@ def _carry_out(asked: argparse.Namespace, rest: list[str]) -> int:
             from lib.cli import make
 
             return make.clean(asked.yes)
+
+
+def _spread() -> list[str]:
+    """All tests, over the cores: each process computes on one thread, for four at once would wait for one another."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    return ["-n", "logical", "--maxprocesses", "4", "--no-loadscope-reorder"]
 
 
 def _make(asked: argparse.Namespace) -> int:
