@@ -16,6 +16,7 @@ import time
 from statistics import mean
 
 import numpy as np
+from torch import Tensor
 
 from bench.run import load, save
 from lib import data
@@ -37,8 +38,8 @@ KINDS = {
 }
 
 
-def features(images: data.Dataset, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Features of the pool of labelled images, chunks 5 and 6, and of the images to be classified."""
+def features(images: data.Dataset, asked: Tensor) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Maps, and their components, of the pool of labelled images, chunks 5 and 6, and of those to be classified."""
     from sklearn.decomposition import PCA
 
     record, model = load_trained("mnist")
@@ -47,28 +48,30 @@ def features(images: data.Dataset, asked: np.ndarray) -> tuple[np.ndarray, np.nd
     unlabelled, pool = (images.train_images[data.join(parts, chunks)] for chunks in ([1, 2, 3, 4], [5, 6]))
     reduced = PCA(COMPONENTS, svd_solver="randomized", random_state=0)
     reduced.fit(plain_features(encoder, unlabelled[:UNLABELLED], views))
-    return tuple(reduced.transform(plain_features(encoder, part, views)) for part in (pool, asked))
+    maps = [plain_features(encoder, part, views) for part in (pool, asked)]
+    return [(whole, reduced.transform(whole)) for whole in maps]
 
 
 def answers(
-    pool: np.ndarray, labels: np.ndarray, asked: np.ndarray, true: np.ndarray, draws: int, counts: tuple[int, ...]
+    pool: tuple[np.ndarray, np.ndarray], labels: Tensor, asked: tuple[np.ndarray, np.ndarray], true: Tensor, draws: int
 ) -> list[dict]:
-    """Accuracy of every method with each number of labels and each draw of them."""
-    import torch
+    """Accuracy of every method with each number of labels and each draw of them.
 
-    graph, rows = neighbour_graph(np.concatenate([pool, asked]), NEIGHBOURS), []
-    for count in counts:
+    A logistic regression reads the maps, for it standardises what it reads, and components of a variance near 0 would
+    become noise; distances are those of the components.
+    """
+    (pool_maps, pool), (asked_maps, asked) = pool, asked
+    graph, rows, labelled = neighbour_graph(np.concatenate([pool, asked]), NEIGHBOURS), [], labels.numpy()
+    for count in COUNTS:
         for draw in range(draws):
-            drawn = draw_labels(torch.from_numpy(labels), count, draw).numpy()
-            known, classes = pool[drawn], labels[drawn]
-            scores = poisson_learning(graph, drawn, classes, labels.max() + 1)
-            shares = np.bincount(classes, minlength=labels.max() + 1) / count
+            drawn = draw_labels(labels, count, draw).numpy()
+            known, classes = pool[drawn], labelled[drawn]
+            scores = poisson_learning(graph, drawn, classes, 10)
+            shares = np.bincount(classes, minlength=10) / count
             spread = {"Poisson learning": scores, "Poisson learning, balanced": balanced(scores, shares)}
-            found = {name: float((s[len(pool) :].argmax(1) == true).mean()) for name, s in spread.items()}
-            found["kNN"] = knn_accuracy(known, classes, asked, true, max(1, min(20, count // 20)))
-            found["logistic regression"] = linear_accuracy(
-                known, torch.from_numpy(classes), asked, torch.from_numpy(true)
-            )
+            found = {name: float((s[len(pool) :].argmax(1) == true.numpy()).mean()) for name, s in spread.items()}
+            found["kNN"] = knn_accuracy(known, classes, asked, true.numpy(), max(1, min(20, count // 20)))
+            found["logistic regression"] = linear_accuracy(pool_maps[drawn], labels[drawn], asked_maps, true)
             rows += [{"method": m, "labels": count, "draw": draw, "accuracy": found[m]} for m in KINDS]
         print(*table({"rows": rows}).splitlines()[2:], sep="\n", flush=True)
     return rows
@@ -101,9 +104,8 @@ def main(arguments: list[str] | None = None) -> None:
         if options.test
         else (images.train_images[held_out], images.train_labels[held_out])
     )
-    labels = images.train_labels[data.join(parts, [5, 6])].numpy()
     pool, asked = features(images, asked)
-    rows = answers(pool, labels, asked, true.numpy(), options.draws, COUNTS)
+    rows = answers(pool, images.train_labels[data.join(parts, [5, 6])], asked, true, options.draws)
     classified = "test images" if options.test else "chunks 9 and 10"
     about = {"seconds": time.perf_counter() - start, "method": code_digest(), "environment": environment()}
     save("few_labels", load("few_labels") | {classified: {"dataset": images.describe(), **about, "rows": rows}})
