@@ -21,7 +21,7 @@ from lib import progress
 from lib.runs import records
 
 RESULTS = Path(__file__).parent / "results"
-TOPICS = ("views", "loss", "epoch", "cifar", "classifier", "startup", "memory")
+TOPICS = ("views", "loss", "epoch", "cifar", "classifier", "startup", "memory", "explore")
 PEERS = ("lightly", "pytorch-metric-learning", "kornia")
 
 

@@ -11,7 +11,7 @@ from lib.files import ROOT
 from lib.runs import profiles
 
 
-@pytest.mark.parametrize("topic", ["views", "loss", "epoch", "cifar", "classifier"])
+@pytest.mark.parametrize("topic", ["views", "loss", "epoch", "cifar", "classifier", "explore"])
 def test_a_benchmark_gives_finite_figures(topic, monkeypatch):
     monkeypatch.setenv("LAB_OFFLINE", "1")
     run.silence()

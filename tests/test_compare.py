@@ -157,7 +157,11 @@ def test_a_row_that_is_not_finished_says_how_far_it_is():
 def test_a_figure_grows_with_the_run_that_is_going_on():
     made = rows([[0.9], []], ["done", "running"])
     made[1].doing = work.progress.Training("pretraining", 9, PUBLISHED["history"]["pretraining"][:3])
-    loss, probe, accuracy = shown.drawn(made, PUBLISHED["dataset"]).axes
+    drawn = shown.drawn(made, PUBLISHED["dataset"])
+    third = PUBLISHED["history"]["pretraining"][2]["loss"]
+    told = f"temperature = 0.1: test accuracy 90.0% and temperature = 0.5: loss {third:.2f} after 3 epochs"
+    assert drawn.alt == told
+    loss, probe, accuracy = drawn.axes
     assert [len(line.get_xdata()) for line in loss.lines] == [len(PUBLISHED["history"]["pretraining"]), 3]
     assert len(probe.lines) == 2
     assert [label.get_text() for label in accuracy.get_yticklabels()] == ["temperature = 0.1", "temperature = 0.5"]

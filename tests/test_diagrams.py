@@ -54,13 +54,15 @@ CASES = {
     "resnet50": lambda: resnet("resnet50", "weights.pth"),
     "folder": folder,
 }
+KINDS = [*drawing.DRAWINGS, *(f"{kind}, flat" for kind in drawing.FLAT)]
 each_case = pytest.mark.parametrize(
-    ("case", "kind", "language"), [(c, k, lang) for c in CASES for k in drawing.DRAWINGS for lang in words.LANGUAGES]
+    ("case", "kind", "language"), [(c, k, lang) for c in CASES for k in KINDS for lang in words.LANGUAGES]
 )
 
 
 def draw(kind, case, language="en"):
-    return drawing.draw(kind, CASES[case](), words.load(language)).svg()
+    kind, _, flat = kind.partition(", ")
+    return drawing.draw(kind, CASES[case](), words.load(language), flat=bool(flat)).svg()
 
 
 def said(svg):
@@ -86,7 +88,8 @@ def test_stands_alone_and_says_what_it_shows(case, kind, language):
     assert all(len(part) > 5 for part in spoken)
     assert not root.findall(f".//{SVG}script")
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
-    assert float(root.get("width")) <= 480, "wider, and its text is too small on a phone"
+    most = 800 if kind.endswith("flat") else 480
+    assert float(root.get("width")) <= most, "wider, and its text is too small on paper or on a phone"
     assert min(map(float, re.findall(r"font(?:-size)?: ?(\d+)px", text))) >= 12
     assert not re.search(r"[{}]|<[a-z_]+>", re.sub(r"{her\W*}?", "", said(text))), "a blank is not filled in"
 
@@ -96,10 +99,11 @@ def test_numbers_are_those_of_the_run():
     shapes = said(draw("network", "resnet18"))
     for shape in ("(64, 32, 32)", "(128, 16, 16)", "(256, 8, 8)", "(512, 4, 4)", "h (512)", "(512)", "z (256)"):
         assert shape in shapes
-    improved = said(draw("network", "improved-cifar10"))
-    assert "fast ResNet" in improved
-    assert "(48, 16, 16)" in improved
-    assert "ResNet-18" not in improved
+    for kind in ("network", "network, flat"):
+        improved = said(draw(kind, "improved-cifar10"))
+        assert "fast ResNet" in improved
+        assert "(48, 16, 16)" in improved
+        assert "ResNet-18" not in improved
     head = said(draw("classifier", "improved-cifar10"))
     for shown in ("stage1 (64, 8, 8)", "stage2", "(128, 4, 4)", "6,144"):
         assert shown in head
@@ -173,8 +177,9 @@ def test_the_row_spelled_out_is_the_loss(case, tau):
     z = toy_projections()
     losses = [-row_shares(z, row, tau)[(row + len(z) // 2) % len(z)].log().item() for row in range(len(z))]
     assert sum(losses) / len(z) == pytest.approx(nt_xent_loss(z, tau).item(), rel=1e-5)
-    share = re.search(r"−log (\d\.\d\d) = (\d\.\d\d)", said(draw("nt-xent", case)))
-    assert float(share[2]) == pytest.approx(losses[1], abs=0.005)
+    for kind in ("nt-xent", "nt-xent, flat"):
+        share = re.search(r"−log (\d\.\d\d) = (\d\.\d\d)", said(draw(kind, case)))
+        assert float(share[2]) == pytest.approx(losses[1], abs=0.005)
 
 
 # Every text lies in its own box, inside the picture, and clear of other boxes' edges, of other texts and of lines.
@@ -227,7 +232,7 @@ COLOURS = """[...document.querySelectorAll('text')].map(text => {
 })"""
 
 
-@pytest.mark.parametrize("kind", drawing.DRAWINGS)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("scheme", "paper"), [("light", "rgb(255, 255, 255)"), ("dark", "rgb(22, 24, 27)")])
 def test_text_stands_out_in_light_and_dark(tab, tmp_path, kind, scheme, paper):
     """By a contrast of 4.5, WCAG's AA, on the report's paper of either scheme."""

@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,6 +37,16 @@ def test_an_encoder_of_other_images_is_refused(monkeypatch, digits):
     monkeypatch.setattr("lib.data.load", lambda *_, **__: digits)
     with pytest.raises(DataError, match=r"takes images of \[3, 32, 32\].*are \[1, 28, 28\]"):
         open_encoder("cifar10")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("room", [views, loss, digit, failures], ids=lambda room: room.__name__.split(".")[-1])
+def test_every_figure_says_what_it_shows(subject, room, language):
+    spoken = replace(subject, language=language)
+    alt = room.figure(spoken).alt
+    assert re.search(r"\d", alt)
+    assert not re.search(r"&#?\w+;|\{\{|nan", alt), alt
+    assert len(alt) > 40
 
 
 # 1 · views

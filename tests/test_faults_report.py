@@ -98,12 +98,12 @@ def test_places_named_after_data_are_reached(monkeypatch, tmp_path, name):
     report = Report("en")
     shown_name = words.given_name(name)  # a number in it is no figure
     report.section("data", 3, f"experiment-{name}", name=shown_name)
-    report.text("settings.text", anchor=f"settings-{name}")
-    report.table([{"a": "b"}], "settings", f"settings-{name}", name=shown_name)
+    report.text("views.text", views="", anchor=f"settings-{name}")
+    report.figure(style.figure(1, 1)[0], "views", f"settings-{name}", name=shown_name)
     cells = [nbf.new_markdown_cell(piece.data) for piece in shown]
     made = exported(tmp_path, *cells)
     assert re.fullmatch(r"[\w.-]+", slug(name), re.ASCII)
-    assert made.select_one("main a.reference")["href"] == f"#table-settings-{slug(name)}"
+    assert made.select_one("main a.reference")["href"] == f"#figure-settings-{slug(name)}"
     assert all(
         name.startswith(("aria-", "data-")) or not name.startswith("on")
         for t in made.find_all(True)

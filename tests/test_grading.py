@@ -249,7 +249,10 @@ def made_report(folder, number, seconds, accuracy=0.95, source="local"):
         f'<header class="cover" data-language="en"><table><tr><td>S</td></tr>'
         f"<tr><td>{number}</td></tr></table></header>"
         f'<h3>1 Mistakes</h3><div class="own empty">Nothing</div>'
-        f'<figure id="table-records"><table><tbody>{row}</tbody></table></figure>',
+        f'<p>We reach <a class="sourced" href="#source-1">{accuracy:.1%}</a>.</p>'
+        f'<figure id="table-records"><table><tbody>{row}</tbody></table></figure>'
+        f'<div class="sources"><table><tbody><tr id="source-1"><th>1</th><td>mnist-seed0/record.json</td>'
+        f"<td><code>.results.classifiers[0].test_accuracy</code></td><td>{accuracy}</td></tr></tbody></table></div>",
         encoding="utf-8",
     )  # fmt: skip
     return run / "record.json"
@@ -272,6 +275,8 @@ def test_reports_are_checked_against_their_records_and_each_other(tmp_path, monk
     changed = tmp_path / "2/mnist-seed0/record.json"
     changed.write_text(changed.read_text(encoding="utf-8").replace("0.951", "0.991"), encoding="utf-8")
     (tmp_path / "3/mnist-seed0/record.json").unlink()
+    typed = tmp_path / "5/report.html"
+    typed.write_text(typed.read_text(encoding="utf-8").replace("99.0%", "99.9%"), encoding="utf-8")
     (tmp_path / "page.html").write_text("<p>no report</p>", encoding="utf-8")
     found = reports.find([tmp_path])
     head, *lines = reports.table(found)
@@ -286,7 +291,9 @@ def test_reports_are_checked_against_their_records_and_each_other(tmp_path, monk
     assert "changed after its run" in told["2"]["Records"]
     assert told["3"]["Records"] == "not handed in: mnist-seed0"
     assert told["6"]["Data"] == "only the built-in sample: mnist-seed0"
-    assert told["1"]["Worth a look"] == "mnist-seed0 is the same run as that of 6"
+    assert told["1"]["Worth a look"] == "mnist-seed0: the same as in the report of 6"
+    assert told["5"]["Worth a look"] == "accuracies in the text that are not those of its records: 99.9%"
+    assert told["4"]["Worth a look"] == ""
     assert "no report" in told["page"]["Worth a look"]
     assert "genuine" in reports.shown([head, *lines])
 

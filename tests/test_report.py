@@ -177,6 +177,7 @@ def test_references_take_the_number_of_what_they_lead_to(tmp_path):
         ("![x](https://example.org/x.png)", "would load https://example.org/x.png"),
         ("See [](#figure-y).", "refers to #figure-y"),
         ("[a](#b)", "#b of “a” leads nowhere"),
+        ('<i id="b">x</i> and <i id="b">y</i>', "two places of the report have one id, 'b'"),
         ("We reach 97.3 % at once.", "from no record: 97.3 in “We reach 97.3 % at once.”"),
         ("| a |\n| - |\n| −4 |", "from no record: 4"),
         ("`12`", "from no record: 12"),

@@ -1,10 +1,13 @@
 """The lessons and their sources: the notebooks are as generated, alike in code, whole in both languages."""
 
 import ast
+import json
 import os
 import re
 import subprocess
 import sys
+import sysconfig
+import venv
 from pathlib import Path
 
 import nbformat
@@ -68,6 +71,21 @@ def test_no_outputs_and_the_kit_at_hand_everywhere(name, language):
     assert cells[1].id == "setup"
     assert address() in cells[1].source
     assert "{{" not in cells[0].source, "the time it takes is filled in"
+
+
+def test_the_time_of_a_lesson_without_a_record_is_that_of_the_benchmarks(monkeypatch, tmp_path):
+    monkeypatch.setattr(generate, "BENCH", tmp_path / "bench.json")
+    environment = {"processor": "Abacus", "threads": 1, "device": "cpu"}
+    lines = [{"measured": "all of it", "ours": [31.0, 29.0, 300.0]}]
+    (tmp_path / "bench.json").write_text(json.dumps({"explore": {"lines": lines, "environment": environment}}))
+    whole = generate.time_taken("took", "all of it", load("en"))
+    assert whole == "about 30 seconds on an Abacus (threads: 1), without a GPU"
+    assert generate.time_taken("first", "all of it", load("zh")) == "30 秒"
+    monkeypatch.setattr(generate, "ROOT", tmp_path)
+    with pytest.raises(SourceError, match=r"no line of bench\.json has measured 'half of it'"):
+        generate.time_taken("took", "half of it", load("en"))
+    with pytest.raises(SourceError, match="names no record"):
+        generate.time_taken("took", "nowhere/*.json", load("en"))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -147,6 +165,36 @@ def test_the_first_cell_fetches_the_kit_where_it_is_not(tmp_path):
     done = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip()) == tmp_path / "simclr-lab-kit"
+    assert (tmp_path / "asked").read_text() == "install --quiet -r requirements.txt"
+
+
+ALONE = """
+import sys, nbformat
+cells = [cell for cell in nbformat.read(sys.argv[1], as_version=4).cells if cell.cell_type == "code"]
+names = {"display": lambda shown: print("shown", type(shown).__name__)}
+for cell in cells[: [cell.id for cell in cells].index("views-figure") + 1]:
+    exec(cell.source.replace(sys.argv[2], sys.argv[3]), names)
+import lib.files
+print(lib.files.ROOT)
+"""
+
+
+@pytest.mark.slow
+def test_a_notebook_alone_in_a_bare_environment_shows_its_first_picture(tmp_path):
+    """As on Colab: no kit, no checkout around it. What pip would install is there already; pip itself is noted."""
+    venv.create(tmp_path / "bare", symlinks=os.name != "nt")
+    python = tmp_path / "bare" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    site = subprocess.run([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], capture_output=True,
+                          text=True).stdout.strip()  # fmt: skip
+    (Path(site) / "there.pth").write_text(sysconfig.get_path("purelib"))  # but not what its own .pth files name
+    (tmp_path / "instead").mkdir()
+    (tmp_path / "instead/pip.py").write_text("import sys; open('../asked', 'w').write(' '.join(sys.argv[1:]))")
+    (tmp_path / "explore.ipynb").write_bytes((ROOT / "notebooks/explore.ipynb").read_bytes())
+    words = ["-c", ALONE, "explore.ipynb", address(), ROOT.as_uri()]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "instead")}
+    done = subprocess.run([python, *words], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-2:] == ["shown NotebookFigure", str(tmp_path / "simclr-lab-kit")]
     assert (tmp_path / "asked").read_text() == "install --quiet -r requirements.txt"
 
 

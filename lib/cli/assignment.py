@@ -1,6 +1,7 @@
 """``lab assignment``: what a teacher hands out, grades and checks."""
 
 import argparse
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -10,7 +11,7 @@ from lib.cli import LabError
 from lib.files import ROOT
 
 MASTERS = ROOT / "notebooks" / "assignment"
-WITHOUT = "{name} is missing, which only teachers need. In the kit's environment: python -m pip install -e '.[teach]'"
+WITHOUT = "{name} is missing, which only teachers need. This installs it: {python} -m pip install -e '{root}[teach]'"
 
 
 def add_to(add: Any) -> None:
@@ -28,7 +29,7 @@ def add_to(add: Any) -> None:
     grade.add_argument("--out", help="default: FOLDER-graded beside it", **place)
     grade.add_argument("--jobs", type=int, default=0, metavar="N", help="how many at once; default: one a core")
     grade.add_argument("--seconds", type=float, default=40, metavar="S", help="for one cell or test; default: 40")
-    grade.add_argument("--total", type=float, default=300, metavar="S", help="for one hand-in; default: 300")
+    grade.add_argument("--total", type=float, default=600, metavar="S", help="for one hand-in; default: 600")
     grade.add_argument("--memory", type=float, default=4, metavar="GB", help="for one hand-in; default: 4")
     check = commands("check", help="say what can be said of handed-in reports and their records")
     check.add_argument("reports", type=Path, nargs="+", metavar="REPORT", help="reports, or folders of them")
@@ -42,7 +43,7 @@ def main(asked: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         if error.name not in ("nbgrader", "psutil"):
             raise
-        raise LabError(WITHOUT.format(name=error.name)) from None
+        raise LabError(WITHOUT.format(name=error.name, python=sys.executable, root=ROOT)) from None
 
 
 def _release(asked: argparse.Namespace) -> int:

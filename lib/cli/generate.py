@@ -9,6 +9,7 @@ how a source is written.
 
 import argparse
 import io
+import json
 import re
 import statistics
 import sys
@@ -27,7 +28,8 @@ from lib.runs import records
 SOURCES, NOTEBOOKS = ROOT / "notebooks" / "lessons", ROOT / "notebooks"
 MARK = "<!-- zh -->"  # between a text's English and its Chinese
 COMMENT = "# zh:"  # before a comment's Chinese, which stands below its English
-TOOK = "{{ took }}"  # how long the notebook takes: its header's ``took`` names the records that know
+TOOK = "took"  # how long the notebook takes, where a text says {{ took }}: the header names the records that know
+BENCH = ROOT / "bench" / "results" / "bench.json"  # or, for what is no run, lines of this record
 DEFAULT = "en"
 
 
@@ -65,15 +67,16 @@ def notebook(name: str, language: str) -> nbformat.NotebookNode:
     import jupytext  # where it is used: it is among the test requirements
 
     source = jupytext.read(SOURCES / f"{name}.md")
-    took = source.metadata.pop("lesson", {}).get("took")
+    took = source.metadata.pop("lesson", {})
     cells = [_cell(cell, language, f"{name}.md") for cell in source.cells]
     hidden = {"jupyter": {"source_hidden": True}}  # JupyterLab shows that there is a cell, and opens it on a click
     cells.insert(1, nbformat.v4.new_code_cell(setup(words.load(language)), id="setup", metadata=hidden))
     ids = [cell.id for cell in cells]
     if twice := sorted({one for one in ids if ids.count(one) > 1}):
         raise SourceError(f"{name}.md: the ids {', '.join(twice)} are there more than once.")
-    if took:
-        cells[0].source = cells[0].source.replace(TOOK, time_taken(took, words.load(language)))
+    for place, knows in took.items():
+        said = time_taken(place, knows, words.load(language))
+        cells[0].source = cells[0].source.replace(f"{{{{ {place} }}}}", said)
     metadata = {"kernelspec": source.metadata.kernelspec, "language_info": {"name": "python"}}
     return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
 
@@ -133,20 +136,40 @@ def has_words(comment: str) -> bool:
     return bool(re.search(r"[A-Za-z]{2,},? [A-Za-z]{2,}", plain))
 
 
-def time_taken(took: str, say: words.Words) -> str:
-    """How long the runs took whose records match a pattern, and on what machine, in a sentence's part."""
-    found = [records.load(path) for path in sorted(ROOT.glob(took))]
-    if not found:
-        raise SourceError(f"took: {took} names no record.")
-    seconds = statistics.mean(sum(record["seconds"].values()) for record in found)
-    machine: dict[str, Any] = found[0]["environment"]
-    rounded = (say.plain("lesson.seconds", count=max(10, round(seconds, -1)))) if seconds < 95 else (
+def time_taken(place: str, knows: str, say: words.Words) -> str:
+    """A time in a sentence's part, and for the whole notebook the machine as well.
+
+    Args:
+        place: ``took`` for the whole notebook.
+        knows: a pattern of the records of runs that took so long, or what a line of ``BENCH`` has measured.
+    """
+    seconds, machine = _run(knows) if knows.endswith(".json") else _measured(knows)
+    rounded = (say.plain("lesson.seconds", count=max(10, 10 * round(seconds / 10)))) if seconds < 95 else (
         say.plain("lesson.minutes", count=round(seconds / 60))
     )  # fmt: skip
+    if place != TOOK:
+        return rounded
     device = say.plain("lesson.no_gpu") if machine["device"] == "cpu" else machine["device"]
     return say.plain(
         "lesson.took", time=rounded, processor=machine["processor"], threads=machine["threads"], device=device
     )
+
+
+def _run(records_of: str) -> tuple[float, dict[str, Any]]:
+    """Mean seconds of some runs, and their machine."""
+    found = [records.load(path) for path in sorted(ROOT.glob(records_of))]
+    if not found:
+        raise SourceError(f"took: {records_of} names no record.")
+    return statistics.mean(sum(record["seconds"].values()) for record in found), found[0]["environment"]
+
+
+def _measured(what: str) -> tuple[float, dict[str, Any]]:
+    """Median seconds of a line of the benchmarks, and their machine."""
+    for topic in json.loads(BENCH.read_text(encoding="utf-8")).values():
+        for line in topic["lines"]:
+            if line["measured"] == what:
+                return statistics.median(line["ours"]), topic["environment"]
+    raise SourceError(f"took: no line of {BENCH.relative_to(ROOT)} has measured {what!r}.")
 
 
 if __name__ == "__main__":

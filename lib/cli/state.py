@@ -84,7 +84,7 @@ def set_aside_damaged(folder: Path) -> list[str]:
     return said
 
 
-def set_aside_report(folder: Path, kinds: Sequence[str] = ("html", "pdf", "docx")) -> list[str]:
+def set_aside_report(folder: Path, kinds: Sequence[str] = ("html", "pdf", "docx", "provenance.md")) -> list[str]:
     """The report of before is no longer that of its records: rename it, so that nobody hands it in; the new names.
 
     Raises:

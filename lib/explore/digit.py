@@ -15,6 +15,7 @@ from lib.explore.pad import Pad
 from lib.explore.room import Room
 from lib.explore.subject import Subject
 from lib.report import plots
+from lib.report.style import listed
 
 BOX = 20  # pixels that the longer side of a digit of MNIST takes
 SIDE = 28
@@ -100,6 +101,7 @@ def figure(subject: Subject, number: int = 0) -> Figure:
     rows, titles, labels = [image, views_of(image[0], subject), image[:0]], ["", *[""] * VIEWS], []
     width = 1 + VIEWS
     labels.append(say("explore.image_and_views"))
+    told = []
     for name, reader in subject.readers.items():
         (verdict,) = reader.ask(image)
         near = verdict.rows[:VIEWS]
@@ -107,7 +109,10 @@ def figure(subject: Subject, number: int = 0) -> Figure:
         titles += [f"→ {names[verdict.winner]} {max(verdict.shares):.0%}"]
         titles += [names[label] for label in subject.known_labels[near]]
         labels.append(say(f"explore.reader.{name}"))
-    return plots.image_grid(torch.cat(rows).numpy(), subject.dataset, titles, width, labels, say)
+        told.append(f"{labels[-1]} {titles[-width]}")
+    drawn = plots.image_grid(torch.cat(rows).numpy(), subject.dataset, titles, width, labels, say)
+    drawn.alt = say.plain("explore.alt.digit", views=VIEWS, near=VIEWS, list=listed(told, say))
+    return drawn
 
 
 def widget(subject: Subject) -> ipywidgets.Widget:

@@ -81,16 +81,21 @@ def figure(subject: Subject) -> Figure:
     """The share of test images that are recognised, against how much they are changed, by each way of looking."""
     images, labels, say = subject.tested[:ASKED], subject.tested_labels[:ASKED], subject.drawn
     drawn, axes = empty_figure(7.6, 2.9, 1, len(CURVES), sharey=True)
+    told = []
     for axis, name in zip(axes.flat, CURVES, strict=True):
         how = CHANGES[name]
         amounts = np.linspace(0, how.most, 7)
         for i, (reader, ask) in enumerate(subject.readers.items()):
             right = [100 * ask.accuracy(change(images, {name: float(amount)}), labels) for amount in amounts]
+            told.append(
+                f"{say(f'explore.change.{name}')}, {say(f'explore.reader.{reader}')} {right[0]:.0f} → {right[-1]:.0f}%"
+            )
             axis.plot(amounts, right, DASHES[i], color=html.OF[reader], marker="os^"[i], markersize=3,
                       label=say(f"explore.reader.{reader}"))  # fmt: skip
         axis.axhline(100 / len(subject.classes), color="0.3", linestyle=":", linewidth=1)
         axis.set(xlabel=say(f"explore.amount.{name}"), ylim=(0, 102))
     axes[0, 0].set(ylabel=say("explore.recognised"))
+    drawn.alt = say.plain("explore.alt.failures", list=("；" if say.chinese else "; ").join(told))
     drawn.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=3, frameon=False)
     return name_data(drawn, subject.dataset, say)
 

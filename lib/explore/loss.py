@@ -70,6 +70,7 @@ def row(of: Batch, anchor: int, temperature: float) -> Row:
 def figure(subject: Subject) -> Figure:
     """Softmax and gradient of one row at a low, a usual and a high temperature, over the most similar candidates."""
     of, say, places = batch(subject), subject.drawn, range(1, CANDIDATES + 1)
+    told = []
     drawn, axes = empty_figure(7.6, 3.8, 2, len(TEMPERATURES), sharex=True, sharey="row")
     for (above, below), temperature in zip(axes.T, TEMPERATURES, strict=True):
         seen = row(of, 0, temperature)
@@ -79,9 +80,12 @@ def figure(subject: Subject) -> Figure:
         above.bar(places, seen.softmax[:CANDIDATES], hatch=hatch, **look)
         below.bar(places, seen.gradient[:CANDIDATES], hatch=hatch, **look)
         above.set(title=f"τ = {temperature:g}")
+        own = seen.others == of.partner(0)
+        told.append(f"τ = {temperature:g}: {float(seen.softmax[own]):.2f}, {float(seen.gradient[own]):+.2f}")
         below.set(xlabel=say("explore.candidate"))
     axes[0, 0].set(ylabel="softmax")
     axes[1, 0].set(ylabel=say("explore.gradient"))
+    drawn.alt = say.plain("explore.alt.loss", count=CANDIDATES, list=("；" if say.chinese else "; ").join(told))
     return name_data(drawn, subject.dataset, say)
 
 

@@ -24,6 +24,7 @@ from lib.explore import html
 from lib.explore.room import Room
 from lib.explore.subject import Subject
 from lib.report import plots
+from lib.report.style import listed
 
 SHOWN = 8  # images of the widget
 WIDE = {"description_width": "110px"}  # of the words beside a slider
@@ -118,7 +119,7 @@ def pairs(
 def figure(subject: Subject) -> Figure:
     """Each operation alone, plainly strong: one view of some images, and the mean cosine of image and view."""
     images, say = subject.tested[:ASKED], subject.drawn
-    rows, labels = [images[:SHOWN]], [say("plot.image")]
+    rows, labels, told = [images[:SHOWN]], [say("plot.image")], []
     original = subject.projections(subject.views.plain(images))
     for name in named(images.shape[1]):
         views = Views(operations({name: STRENGTHS[name].plain}), subject.views.mean, subject.views.std)
@@ -126,8 +127,11 @@ def figure(subject: Subject) -> Figure:
         cosine = (subject.projections(made) * original).sum(1).mean().item()
         rows.append(views.to_uint8(made[:SHOWN]))
         labels.append(f"{say(f'explore.operation.{name}')}\ncos {cosine:.2f}")
+        told.append(f"{say(f'explore.operation.{name}')} {cosine:.2f}")
     stacked = torch.cat(rows).numpy()
-    return plots.image_grid(stacked, subject.dataset, columns=SHOWN, row_labels=labels, say=say)
+    drawn = plots.image_grid(stacked, subject.dataset, columns=SHOWN, row_labels=labels, say=say)
+    drawn.alt = say.plain("explore.alt.views", count=SHOWN, list=listed(told, say))
+    return drawn
 
 
 def widget(subject: Subject) -> ipywidgets.Widget:

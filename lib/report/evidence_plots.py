@@ -20,7 +20,7 @@ def label_efficiency(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> 
     for record in records:
         for row in record["results"]["label_efficiency"]:
             found.setdefault(row["method"], {}).setdefault(row["labels"], []).append(100 * row["test_accuracy"])
-    drawn, ((axis,),) = figure(7.2, 4.2)
+    drawn, ((axis,),) = figure(7.2, 3.7)
     ends = []
     for i, method in enumerate(way for way in WAYS if way in found):
         counts = sorted(found[method])
@@ -32,10 +32,10 @@ def label_efficiency(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> 
         ends.append((float(mean[-1]), say.or_as_is("way", method), PALETTE[i]))
     ticks = sorted({count for counts in found.values() for count in counts})
     axis.set(xscale="log", xlabel=say("plot.label_count"), ylabel=say("plot.test_accuracy"))
-    axis.set_xticks(ticks, [f"{count:,}" for count in ticks], fontsize=8, rotation=35, ha="right",
+    axis.set_xticks(ticks, [f"{count:,}" for count in ticks], fontsize=9, rotation=35, ha="right",
                     rotation_mode="anchor")  # fmt: skip
     axis.minorticks_off()
-    label_ends(axis, ends, 3.2)
+    label_ends(axis, ends, 2.7)
     drawn.alt = _best_ways(found, ticks, say)
     return name_data(drawn, records[0]["dataset"], say)
 
@@ -53,7 +53,7 @@ def _best_ways(found: dict[str, dict[int, list[float]]], counts: Sequence[int], 
 def similarities(record: dict[str, Any], say: Words = SPOKEN) -> Figure:
     """Cosine similarities of positive pairs and of pairs of different images, a panel for each network."""
     pairs = record["results"]["pairs"]
-    drawn, (axes,) = figure(7.2, 3.1, 1, len(pairs), sharey=True)
+    drawn, (axes,) = figure(7.2, 2.6, 1, len(pairs), sharey=True)
     said = []
     for axis, (name, measured) in zip(axes, pairs.items(), strict=True):
         means = []
@@ -77,12 +77,13 @@ def similarities(record: dict[str, Any], say: Words = SPOKEN) -> Figure:
 
 def growth(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Figure:
     """Alignment and uniformity of the features h after each epoch of pretraining, a band over seeds."""
-    drawn, (axes,) = figure(7.2, 2.9, 1, 2)
+    drawn, (axes,) = figure(7.2, 2.7, 1, 2)
     said = []
     for i, (axis, key) in enumerate(zip(axes, ("alignment", "uniformity"), strict=True)):
         curves = [[epoch[key] for epoch in record["history"]["pretraining"]] for record in records]
         band(axis, curves, say(f"plot.{key}"), PALETTE[i], DASHES[i])
         axis.set(xlabel=say("plot.epoch"), ylabel=say(f"plot.{key}"))
+        axis.yaxis.label.set_fontsize(9.5)
         axis.xaxis.get_major_locator().set_params(integer=True)
         first, last = (f"{np.mean([c[at] for c in curves]):.2f}".replace("-", "−") for at in (0, -1))
         said.append(say.plain("alt.growth", name=say(f"plot.{key}"), first=first, last=last, epochs=len(curves[0])))

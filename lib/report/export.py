@@ -7,6 +7,7 @@ link inside it lands; else there is no report.
 import html
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from traitlets.config import Config
 from lib import words
 from lib.files import ROOT, DiskFull, write_whole
 from lib.report import bibliography
+from lib.report.provenance import provenance
 from lib.words import NUMBER
 
 NOTEBOOKS = ROOT / "notebooks"
@@ -172,14 +174,19 @@ def _refuse_active(soup: BeautifulSoup) -> None:
 
 
 def check(soup: BeautifulSoup) -> None:
-    """Refuse a page that loads from elsewhere or runs something, holds a number without a record or a link that
-    leads nowhere.
+    """Refuse a page that loads from elsewhere or runs something, holds a number without a record, two places with
+    one id, or a link that leads nowhere.
 
     Raises:
         ReportError: with what was found.
     """
     _refuse_active(soup)
-    places = {tag["id"] for tag in soup.find_all(id=True)}
+    places = Counter(tag["id"] for tag in soup.find_all(id=True))
+    if twice := [name for name, count in places.items() if count > 1]:
+        raise ReportError(
+            f"two places of the report have one id, {twice[0]!r}, so that a link to it would lead to the first of them "
+            "only. Give one of the two another anchor."
+        )
     for link in soup.find_all("a", href=re.compile("^#")):
         if link["href"][1:] not in places:
             raise ReportError(f"the link {link['href']} of “{link.get_text()}” leads nowhere.")
@@ -191,14 +198,19 @@ def check(soup: BeautifulSoup) -> None:
 
 
 def export(notebook: str | Path, target: str | Path) -> None:
-    """An executed report notebook as one HTML file, written beside its place and renamed.
+    """An executed report notebook as one HTML file, written beside its place and renamed; next to it, as text, where
+    everything comes from.
 
     Raises:
         ReportError: it must not be handed in; see ``check``.
     """
     node = nbformat.read(notebook, as_version=4)
     body, _ = ReportExporter().from_notebook_node(node)
-    check(BeautifulSoup(body, "html.parser"))
+    soup = BeautifulSoup(body, "html.parser")
+    check(soup)
+    if soup.find(id="appendix"):
+        told = provenance(soup, words.load(soup.find("header", class_="cover")["data-language"]))
+        write_whole(Path(target).with_suffix(".provenance.md"), told.encode())
     write_whole(target, body.encode())
 
 

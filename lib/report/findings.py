@@ -202,7 +202,7 @@ def features(report: Report, images: Images) -> None:
     results = images.first["results"]
     if "neighbours" in results:
         report.text("neighbours.text", anchor=f"neighbours-{images.name}")
-        _show(report, images, "neighbours", plots.neighbours(images.first.content, report.figure_words))
+        _show(report, images, "neighbours", plots.neighbours(images.first.content, report.figure_words, 3))
     if "map_method" in results:
         report.text("feature_map.text", anchor=f"feature_map-{images.name}")
         drawn = plots.maps(images.first.content, report.figure_words)

@@ -6,6 +6,8 @@ A notebook calls these one after the other; ``lib.report.export`` makes the page
 import html
 import re
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from IPython.display import HTML, Markdown, display
@@ -70,7 +72,8 @@ class Report:
         """A setting or a name as it stands in its record, or the word for it under ``prefix``."""
         content = given.content
         if isinstance(content, list):
-            return Markup(", ").join(self.value(item, prefix) for item in given) if content else Markup(NONE)
+            comma = Markup(self.words.texts["label.comma"])
+            return comma.join(self.value(item, prefix) for item in given) if content else Markup(NONE)
         if content is None or content == "":
             return Markup(NONE)
         if isinstance(content, bool):
@@ -125,22 +128,24 @@ class Report:
         """
         content = record.content
         run, named = content["parameters"]["run"], literal(style.title(content["dataset"]))
-        texts, pieces = [], ""
+        texts, pieces = [], []
         for kind in kinds:
             anchor = f"{kind}-{run}"
             words_given = {"name": named, "run": words.given_name(run), "anchor": anchor} | given
             try:
-                drawn = drawing.draw(kind, content, self.words).drawn()
+                drawn = drawing.drawn(kind, content, self.words)
             except words.WordsError:
                 raise
             except ValueError as error:  # a record of a network that this kit does not know
                 texts.append(self.words("diagrams.none", run=words_given["run"], error=words.given_name(error)))
                 continue
             texts.append(self.words(f"diagrams.{kind}.text", **words_given))
-            pieces += self._figure(drawn, f"diagrams.{kind}", anchor, "diagram", words_given)
+            figure = self._figure(drawn, f"diagrams.{kind}", anchor, "diagram", words_given)
+            pieces.append((bool(drawn.narrow), figure))  # what a phone has another form of is as wide as the page
         display(Markdown(_landing(self.words.join(dict.fromkeys(texts)))))
-        if pieces:
-            display(HTML(f'<div class="side-by-side">{pieces}</div>'))
+        for wide, row in groupby(pieces, itemgetter(0)):
+            figures = "".join(figure for _, figure in row)
+            display(HTML(figures if wide else f'<div class="side-by-side">{figures}</div>'))
 
     def _figure(self, drawn: style.Drawn, key: str, anchor: str, kind: str, given: dict) -> str:
         self.figures += 1
@@ -153,8 +158,11 @@ class Report:
         )
         if drawn.narrow:
             narrow = f'width="{drawn.narrow.width}" height="{drawn.narrow.height}"'
-            source = f'<source media="(max-width: {style.PHONE}px)" srcset="{drawn.narrow.uri}" {narrow}>'
+            below = style.PHONE if kind == "plot" else drawn.width - 40
+            source = f'<source media="(max-width: {below}px)" srcset="{drawn.narrow.uri}" {narrow}>'
             picture = f"<picture>{source}{picture}</picture>"
+        elif drawn.width > 96 * style.NARROW:
+            kind = f"{kind} wide"  # a phone scrolls along it
         return (
             f'<figure id="{anchor}" class="{kind}">'
             f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{anchor}-caption">{picture}</div>'

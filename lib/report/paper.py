@@ -6,25 +6,46 @@ figures have the size in which their smallest letters can still be read.
 
 import base64
 import json
+import math
 import re
 from collections.abc import Callable
 from copy import copy
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 import pypandoc
 from bs4 import BeautifulSoup, Tag
 
 WIDTH = 170  # mm of a line
 INCH = 96  # CSS pixels
-# A figure on paper beside one on the screen: plots are drawn with letters of 10 pt, diagrams with 14 px.
-SCALES = {"plot": 0.63, "diagram": 0.62}
-TALLEST = {"plot": 76, "diagram": 90}  # mm
-GAP = 5  # mm between two figures in one line
-NARROWED = 0.9  # of its size a figure keeps at least to stand beside another
+# A figure on paper beside one on the screen: plots are drawn with letters of 9 to 10 pt, diagrams with 13 or 14 px,
+# which are 7 pt then; its greatest height in mm, and beside another; of its size, what it keeps at least there.
+SCALES = {"plot": 0.75, "diagram": 0.72}
+TALLEST = {"plot": 100, "diagram": 124}
+BESIDE = {"plot": 78, "diagram": 124}
+NARROWED = {"plot": 0.89, "diagram": 0.998}
+GAP = 2.5  # mm between two figures in one line
+SAVED = 0.15  # of their height, by two figures that are set in one line
 # Rows of a table that is still moved whole; of one that is folded where it is narrow; of one in small letters.
-FLOATING, LONG, MANY = 24, 14, 50
+FLOATING, LONG, MANY = 28, 14, 50
+WORDY = 40  # characters in a cell of a table that is not narrow
 HEADINGS = ("h2", "h3", "h4")
+
+
+class Form(NamedTuple):
+    """A picture in a file, its kind, and its size in mm with letters that are large enough."""
+
+    file: str
+    kind: str
+    width: float
+    height: float
+
+    @property
+    def fit(self) -> float:
+        """The share of its size that it has by itself."""
+        return min(1, WIDTH / self.width, TALLEST[self.kind] / self.height)
 
 
 class Paper:
@@ -43,14 +64,20 @@ class Paper:
         for place in [contents and _call("contents", [_part(contents)]), *soup.select("body > .abstract")[::-1], cover]:
             if place:
                 self.main.insert(0, place.extract())
-        self.folder = folder
+        self.folder, self.pictures = folder, 0
         _leave_out(self.main)
         _formulas(self.main)
-        for i, image in enumerate(self.main.find_all("img")):
-            self._picture(image, i)
+        plots = self.main.select(".plot picture")  # a diagram's other form is too tall for paper
+        self.narrow = {id(picture.img): self._form(picture.source, picture.img) for picture in plots}
+        for picture in self.main.find_all("picture"):
+            picture.replace_with(picture.img)
+        self.wide: dict[int, Form] = {}
+        for image in self.main.find_all("img"):
+            self.wide[id(image)] = self._form(image, image)
+            self._use(image, self.wide[id(image)], self.wide[id(image)].fit)
         for figure in self.main.select("figure.table"):
             _table(figure)
-        _side_by_side(self.main)
+        self._side_by_side()
         _calls(self.main)
 
     def tree(self) -> dict[str, Any]:
@@ -58,16 +85,53 @@ class Paper:
         read = json.loads(pypandoc.convert_text(self.main.decode_contents(), "json", "html"))
         return {**read, "meta": {}, "blocks": changed(read["blocks"], _math)}
 
-    def _picture(self, image: Tag, number: int) -> None:
-        """A picture to a file, and its size on paper."""
-        kind, _, content = image["src"].partition(",")
+    def _form(self, tag: Tag, image: Tag) -> Form:
+        """A picture as one of its forms has it, in a file, with its size on paper."""
+        kind, _, content = (tag.get("src") or tag["srcset"]).partition(",")
         suffix = re.search(r"image/(\w+)", kind)[1]
-        name = f"picture-{number}.{suffix}"
-        (self.folder / name).write_bytes(base64.b64decode(content))
+        self.pictures += 1
+        name = f"picture-{self.pictures}.{suffix}"
+        (self.folder / name).write_bytes(base64.b64decode(content) if "base64" in kind else unquote(content).encode())
         shown = next((c for c in image.find_parent("figure").get("class", []) if c in SCALES), "plot")
-        width, height = (float(image[side]) / INCH * 25.4 * SCALES[shown] for side in ("width", "height"))
-        width *= min(1, WIDTH / width, TALLEST[shown] / height)
-        image.attrs = {"src": name, "alt": image["alt"], "data-says": image["alt"], "width": f"{width:.1f}mm"}
+        width, height = (float(tag[side]) / INCH * 25.4 * SCALES[shown] for side in ("width", "height"))
+        return Form(name, shown, width, height)
+
+    def _use(self, image: Tag, form: Form, fit: float) -> None:
+        says = image.get("data-says", image["alt"])
+        image.attrs = {"src": form.file, "alt": says, "data-says": says, "width": f"{form.width * fit:.1f}mm"}
+
+    def _side_by_side(self) -> None:
+        """Two figures one after the other stand in one line, though there be text between them, if they fit into it,
+        perhaps as a phone has them, and that saves enough of the page's height."""
+        for group in self.main.select(".side-by-side"):
+            group.unwrap()
+        first = None
+        for tag in self.main.find_all([*HEADINGS, "figure"]):
+            if tag.name != "figure" or not tag.img or tag.find_parent(class_="abstract"):
+                first = None
+            elif first and (beside := self._beside(first.img, tag.img)):
+                widths = "{:.1f}mm, {:.1f}mm".format(*(form.width * fit for form, fit in beside))
+                first.insert_before(pair := _call("pair", [], widths))
+                for figure, (form, fit) in zip((first, tag), beside, strict=True):
+                    self._use(figure.img, form, fit)
+                    pair.append(figure)
+                first = None
+            else:
+                first = tag
+
+    def _beside(self, left: Tag, right: Tag) -> list[tuple[Form, float]] | None:
+        """The lowest forms of two pictures that fit into a line, each with the share of its size that is left."""
+        alone = [self.wide[id(image)] for image in (left, right)]
+        choices = product(*([form, *filter(None, [self.narrow.get(id(image))])]
+                            for form, image in zip(alone, (left, right), strict=True)))  # fmt: skip
+        found = []
+        for forms in choices:
+            tallest = min(BESIDE[form.kind] / form.height for form in forms)
+            fit = min(1, tallest, (WIDTH - GAP) / sum(form.width for form in forms))
+            if fit >= max(NARROWED[form.kind] for form in forms):
+                found.append((max(form.height for form in forms) * fit, [(form, fit) for form in forms]))
+        height, best = min(found, default=(math.inf, None), key=lambda one: one[0])
+        return best if height <= (1 - SAVED) * sum(form.height * form.fit for form in alone) else None
 
 
 def _leave_out(main: Tag) -> None:
@@ -78,8 +142,6 @@ def _leave_out(main: Tag) -> None:
             if follower.name in HEADINGS[: level + 1]:
                 break
             follower.decompose()
-    for picture in main.find_all("picture"):
-        picture.replace_with(picture.img)  # as a wide screen has it
     for tag in main.select(".screen, details, .skip"):
         tag.decompose()
     for tag in main.find_all("wbr"):
@@ -94,10 +156,10 @@ def _leave_out(main: Tag) -> None:
 
 def _formulas(main: Tag) -> None:
     """The TeX that a formula was written in: what pandoc reads best."""
-    for math in main.find_all("math"):
+    for formula in main.find_all("math"):
         span = BeautifulSoup("<span></span>", "html.parser").span
-        span["data-tex"], span["data-shown"] = math.get("alttext", math.get_text()), math["display"]
-        math.replace_with(span)
+        span["data-tex"], span["data-shown"] = formula.get("alttext", formula.get_text()), formula["display"]
+        formula.replace_with(span)
 
 
 def changed(tree: Any, change: Callable[[str, Any], list[Any] | None]) -> Any:
@@ -139,7 +201,8 @@ def _table(figure: Tag) -> None:
 def _fold(table: Tag) -> None:
     """A long table of two or three columns goes on at its own right side."""
     rows = table.tbody.find_all("tr")
-    if len(rows) < LONG or len(rows[0].find_all(["th", "td"])) > 3:
+    cells = table.tbody.find_all(["th", "td"])
+    if len(rows) < LONG or len(rows[0].find_all(["th", "td"])) > 3 or max(len(c.get_text()) for c in cells) > WORDY:
         return
     half = (len(rows) + 1) // 2
     for left, right in zip(rows[:half], [*rows[half:], None], strict=False):
@@ -147,29 +210,6 @@ def _fold(table: Tag) -> None:
         left.extend(cells or [BeautifulSoup("<td></td>", "html.parser").td for _ in left.find_all(["th", "td"])])
     head = table.thead.tr
     head.extend([copy(cell) for cell in head.find_all("th")])
-
-
-def _side_by_side(main: Tag) -> None:
-    """Two figures that fit into one line stand in it, though there be text between them."""
-    for group in main.select(".side-by-side"):
-        group.unwrap()
-    first = None
-    for tag in main.find_all([*HEADINGS, "figure"]):
-        if tag.name != "figure" or not tag.img or tag.find_parent(class_="abstract"):
-            first = None
-        elif first and (fit := (WIDTH - GAP) / (_width(first) + _width(tag))) >= NARROWED:
-            widths = [_width(figure) * min(1, fit) for figure in (first, tag)]
-            first.insert_before(pair := _call("pair", [], "{:.1f}mm, {:.1f}mm".format(*widths)))
-            pair.extend([first, tag])
-            for figure, width in zip((first, tag), widths, strict=True):
-                figure.img["width"] = f"{width:.1f}mm"
-            first = None
-        else:
-            first = tag
-
-
-def _width(figure: Tag) -> float:
-    return float(figure.img["width"].removesuffix("mm"))
 
 
 def _calls(main: Tag) -> None:

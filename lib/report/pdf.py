@@ -64,8 +64,18 @@ def print_pdf(source: str | Path, target: str | Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         paper = Paper(Path(source), Path(folder))
         (Path(folder) / "report.typ").write_text(as_typst(paper), encoding="utf-8")
-        made = typst.compile(Path(folder) / "report.typ", format="pdf", pdf_standards=["ua-1"])
-    write_whole(target, made)
+        write_whole(target, _compiled(Path(folder) / "report.typ"))
+
+
+def _compiled(source: Path) -> bytes:
+    """Fit for screen readers by PDF/UA-1; where Typst finds that it is not, tagged as well as can be."""
+    try:
+        return typst.compile(source, format="pdf", pdf_standards=["ua-1"])
+    except typst.TypstError as error:
+        if "PDF/UA-1" not in str(error):
+            raise
+        print(f"The PDF is not fit for screen readers by PDF/UA-1: {error}", file=sys.stderr)
+        return typst.compile(source, format="pdf")
 
 
 def as_typst(paper: Paper) -> str:

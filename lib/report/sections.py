@@ -150,28 +150,45 @@ def data(report: Report, images: Images) -> None:
         shared=report.words("data.shared" if shared.content else "data.separate", count=report.count(shared)),
         test=report.count(dataset["test"]),
     )
-    first = images.first
-    report.diagrams(first, "data", "network")
-    for other in drawing.networks(list(images.runs.values()))[1:]:
-        report.diagrams(other, "network")
-    report.diagrams(first, "training-step", "classifier")
+    report.diagrams(first, "data")
     report.text("views.text", views=in_words(report, asked, "views"), anchor=f"views-{images.name}")
     report.figure(plots.views(first.content, report.figure_words), "views", f"views-{images.name}", name=images.title)
+    network(report, images)
+
+
+def network(report: Report, images: Images) -> None:
+    """What network is trained with which loss, in a paragraph and in diagrams."""
+    first, asked = images.first, images.first["parameters"]
+    begun = asked.content.get("weights", "none")
+    report.text(
+        "network.text",
+        encoder=in_words(report, asked, "encoder"),
+        weights=report.words(f"network.weights.{begun if begun in ('none', 'imagenet') else 'file'}"),
+        **{name: in_words(report, asked, name) or report.value(asked[name])
+           for name in ("temperature", "epochs", "batch_size", "optimizer", "learning_rate")},
+        projection=report.words.list([report.count(width) for width in asked["projection"]]),
+        head_epochs=report.count(asked["classifier_epochs"]),
+        anchor=f"settings-{images.name}",
+    )  # fmt: skip
+    report.diagrams(first, "network", "training-step", "classifier")
+    for other in drawing.networks(list(images.runs.values()))[1:]:
+        report.diagrams(other, "network")
 
 
 def in_words(report: Report, asked: Value, name: str) -> Markup | None:
-    """Views by their operations, and their sizes, in words; None for another setting."""
+    """Views by their operations and their sizes, an encoder or an optimiser by its name; None for another setting."""
     if name.endswith("views") and name != "augmented_views":
         left_out = asked.content.get("left_out", []) if name == "views" else []
         return report.value(derive(lambda views: views_named(views, report.words, left_out), asked[name]))
     if name == "small_crops":
         return report.value(derive(lambda crops: crops_named(crops, report.words), asked[name]))
+    if name == "encoder" or f"choice.{asked[name].content}" in report.words:
+        return report.value(asked[name], "encoder" if name == "encoder" else "choice")
     return None
 
 
 def settings(report: Report, images: Images) -> None:
     """The settings of every run on these images, two columns each."""
-    report.text("settings.text", anchor=f"settings-{images.name}")
     rows = []
     for key in SETTINGS:
         row = {report.words("table.setting"): report.words(f"settings.{key}")}

@@ -16,6 +16,7 @@ from bs4 import BeautifulSoup
 
 from lib.files import file_digest
 from lib.runs import records
+from lib.teach import shown as figures_shown
 from lib.teach import words
 from lib.teach.words import Words
 
@@ -36,6 +37,7 @@ class Report:
     found: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)  # run to hash and record
     broken: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
+    rewritten: list[str] = field(default_factory=list)  # accuracies that are not those of the records
     problem: bool = False
 
 
@@ -71,6 +73,7 @@ def _read(path: Path) -> Report:
             report.found[record["name"]] = (file_digest(file), record)
         except (records.RecordError, OSError):
             report.broken.append(file.parent.name)
+    report.rewritten = figures_shown.rewritten(soup, {name: record for name, (_, record) in report.found.items()})
     return report
 
 
@@ -88,7 +91,8 @@ def table(reports: Sequence[Report]) -> list[list[str]]:
         seeds = sorted({str(record["parameters"].get("seed")) for record in known})
         commits = sorted({str(record["environment"].get("commit")) for record in known})
         join = say["check.join"].join
-        notable = [*_stand_out(report, figures, say), *_shared(report, owners, say)]
+        typed = [say("check.rewritten", shown=", ".join(report.rewritten))] if report.rewritten else []
+        notable = [*typed, *_stand_out(report, figures, say), *_shared(report, owners, say)]
         lines.append(
             [str(report.path), report.student, report.number, join(_data(known, say)), join(_hashes(report, say)),
              ", ".join(seeds), ", ".join(commits), _variant(report, known, say), join(report.empty), join(notable)]
@@ -138,11 +142,12 @@ def _variant(report: Report, known: Sequence[dict[str, Any]], say: Words) -> str
 
 
 def _accuracies(report: Report) -> Iterator[tuple[tuple, float]]:
-    """Each accuracy with what makes it comparable: run, data and labels."""
+    """Each accuracy with what makes it comparable: run, labels, data and profile."""
     for name, (_, record) in report.found.items():
         for entry in record["results"].get("classifiers", ()):
             run = record["parameters"].get("run", name)
-            yield (run, record["dataset"].get("source"), entry.get("labels")), float(entry.get("test_accuracy", 0))
+            comparable = (run, entry.get("labels"), record["dataset"].get("source"), record["profile"])
+            yield comparable, float(entry.get("test_accuracy", 0))
 
 
 def _figures(reports: Sequence[Report]) -> dict[tuple, list[float]]:
@@ -162,7 +167,7 @@ def _stand_out(report: Report, figures: dict[tuple, list[float]], say: Words) ->
         spread = 1.4826 * statistics.median(abs(other - middle) for other in values)
         if len(values) >= LEAST and abs(value - middle) > max(FAR * spread, APART):
             shown = {"value": f"{100 * value:.2f}%", "median": f"{100 * middle:.2f}%"}
-            told.append(say("check.far", run=key[0], labels=key[2], **shown))
+            told.append(say("check.far", run=key[0], labels=key[1], **shown))
     return told
 
 
@@ -180,10 +185,15 @@ def _owners(reports: Sequence[Report]) -> dict[str, list[Report]]:
 
 
 def _shared(report: Report, owners: dict[str, list[Report]], say: Words) -> Iterator[str]:
+    """The runs that other reports have too, those of the same reports in one sentence."""
+    found: dict[str, list[str]] = {}
     for name, (_, record) in report.found.items():
         others = [other for other in owners[_fingerprint(record)] if other is not report]
         if others and record["seconds"]:
-            yield say("check.same", run=name, others=", ".join(other.number or str(other.path) for other in others))
+            told = (other.number if other.number != report.number else str(other.path) for other in others)
+            found.setdefault(", ".join(dict.fromkeys(told)), []).append(name)
+    for others, names in found.items():
+        yield say("check.same", runs=", ".join(names), others=others)
 
 
 def shown(lines: Sequence[Sequence[str]]) -> str:

@@ -12,12 +12,12 @@ import yaml
 
 from lib.report.drawing.data import data
 from lib.report.drawing.facts import Facts, Texts
-from lib.report.drawing.loss import nt_xent
-from lib.report.drawing.network import network
+from lib.report.drawing.loss import nt_xent, nt_xent_wide
+from lib.report.drawing.network import network, network_wide
 from lib.report.drawing.sheet import Sheet
 from lib.report.drawing.step import classifier, training_step
 from lib.report.named import crops_named, operations
-from lib.report.style import LONGEST, title
+from lib.report.style import LONGEST, Drawn, title
 from lib.report.values import Value
 from lib.words import Words, WordsError
 
@@ -29,10 +29,12 @@ DRAWINGS: dict[str, Callable[[Facts, Texts], Sheet]] = {
     "nt-xent": nt_xent,
     "classifier": classifier,
 }
+#: What would be too tall on paper for its letters to be read; a phone has them as above.
+FLAT = {"network": network_wide, "nt-xent": nt_xent_wide}
 
 
-def draw(kind: str, record: dict[str, Any], say: Words) -> Sheet:
-    """A diagram of a run of SimCLR.
+def draw(kind: str, record: dict[str, Any], say: Words, flat: bool = False) -> Sheet:
+    """A diagram of a run of SimCLR; ``flat``: as wide as a line of text, where there is such a form.
 
     Raises:
         WordsError: there is no diagram of that kind; the message lists those there are.
@@ -41,7 +43,13 @@ def draw(kind: str, record: dict[str, Any], say: Words) -> Sheet:
     if kind not in DRAWINGS:
         raise WordsError(f"There is no diagram {kind!r}; there are: {', '.join(DRAWINGS)}.")
     facts = Facts(record)
-    return DRAWINGS[kind](facts, _texts(kind, facts, say))
+    return ((flat and FLAT.get(kind)) or DRAWINGS[kind])(facts, _texts(kind, facts, say))
+
+
+def drawn(kind: str, record: dict[str, Any], say: Words) -> Drawn:
+    """A diagram as it stands in a page, with another form of it for a phone where there are two. Raises as ``draw``."""
+    shown = draw(kind, record, say, flat=True).drawn()
+    return shown._replace(narrow=draw(kind, record, say).drawn()) if kind in FLAT else shown
 
 
 def networks(runs: Sequence[Sequence[Value]]) -> list[Value]:

@@ -1,8 +1,9 @@
 """The diagrams' drawing sheet: boxes, arrows, tensors and pictures, from top to bottom, as one stand-alone SVG.
 
 Sizes are in units of the viewBox, which is as wide as a phone is in CSS pixels, so that 13 units of
-text stay legible there. What a colour means stands in style.css; each meaning also has a
-pattern, an outline or an icon of its own, for print in grey.
+text stay legible there; a sheet for paper and a wide screen is as wide as a line of text. What a
+colour means stands in style.css; each meaning also has a pattern, an outline or an icon of its own,
+for print in grey.
 """
 
 import base64
@@ -17,7 +18,7 @@ import numpy as np
 from lib.report.measure import MARKUP, wrapped
 from lib.report.style import Drawn
 
-WIDTH = 440
+WIDTH, WIDE = 440, 800
 STYLE = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
 PATTERNS = """<defs>
 <pattern id="hatch" width="9" height="9" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><path class="hatch" d="M0 0V9"/></pattern>
@@ -60,15 +61,15 @@ class Sheet:
     ``name`` begins the ids in it; ``texts`` are its words, ``title``, ``description`` and ``language`` among them.
     """
 
-    def __init__(self, name: str, texts: dict[str, str]):
-        self.name, self.texts, self.height = name, texts, 0.0
+    def __init__(self, name: str, texts: dict[str, str], width: int = WIDTH):
+        self.name, self.texts, self.width, self.height = name, texts, width, 0.0
         self.parts: list[str] = []
 
     def svg(self) -> str:
         title, description = (escape(self.texts[key]) for key in ("title", "description"))
         head = (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {number(self.height)}" width="{WIDTH}" '
-            f'height="{number(self.height)}" role="img" lang="{self.texts["language"]}" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {number(self.height)}" '
+            f'width="{self.width}" height="{number(self.height)}" role="img" lang="{self.texts["language"]}" '
             f'aria-labelledby="{self.name}-title {self.name}-desc">'
         )
         return "\n".join(
@@ -86,7 +87,7 @@ class Sheet:
 
     def drawn(self) -> Drawn:
         """The file with its size and, for those who do not see it, its description."""
-        return Drawn(self.svg(), WIDTH, round(self.height), self.texts["description"])
+        return Drawn(self.svg(), self.width, round(self.height), self.texts["description"])
 
     def box(self, x, y, w, h=None, lines="", kind="plain", size=14, top=None, indent=0, anchor="middle") -> Box:
         """A box of a kind (a class of style.css) around its lines, which begin at ``top`` or are centred.

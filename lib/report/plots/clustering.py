@@ -56,7 +56,7 @@ def maps(record: dict[str, Any], say: Words = SPOKEN) -> Figure:
     axes_names = {} if "map_method" in results else {
         "xlabel": say("plot.first_component"), "ylabel": say("plot.second_component")
     }  # fmt: skip
-    drawn, (axes,) = figure(7.2, 7.2 / len(results["maps"]) + 0.2, 1, len(results["maps"]))
+    drawn, (axes,) = figure(7.2, 7.2 / len(results["maps"]) - 0.45, 1, len(results["maps"]))
     labels, said = np.array(results["map_labels"]), []
     for axis, (name, points) in zip(axes, results["maps"].items(), strict=True):
         title = as_drawn(say.or_as_is("input", name))
@@ -78,12 +78,12 @@ def _alike(points: np.ndarray, labels: np.ndarray) -> float:
 def comparison(record: dict[str, Any], say: Words = SPOKEN) -> Figure:
     """Accuracy of each clustering by both assignments, with SimCLR + classifier as a line."""
     rows, reference = record["results"]["clusterings"], record["results"]["simclr"]
-    drawn, ((axis,),) = figure(7.0, 0.46 * len(rows) + 1.3)
+    drawn, ((axis,),) = figure(7.0, 0.42 * len(rows) + 1.2)
     place = np.arange(len(rows))[::-1]
     for i, key in enumerate(("majority", "one_to_one")):
         bars = axis.barh(place + 0.2 - 0.4 * i, [100 * r[key] for r in rows], 0.38, label=say(f"plot.{key}"),
                          color=PALETTE[i], hatch=HATCHES[i], edgecolor=PAPER)  # fmt: skip
-        axis.bar_label(bars, fmt="%.1f", fontsize=8, padding=2, color=INK)
+        axis.bar_label(bars, fmt="%.1f", fontsize=9, padding=2, color=INK)
     top = 100 * reference["test_accuracy"]
     axis.axvline(top, color=INK, linestyle="--", linewidth=1)
     line = say.plain("plot.simclr", labels=f"{reference['labels']:,}", accuracy=f"{reference['test_accuracy']:.1%}")

@@ -47,7 +47,7 @@ def headline(records: Sequence[dict[str, Any]], claims: dict[str, Any], say: Wor
         if name in panels:
             panels[name] += sorted(_baselines(found, claims.get(name, {}), say), key=lambda bar: -bar.mean)
     counts = [len(bars) for bars in panels.values()]
-    drawn, axes = figure(7.0, 0.31 * sum(counts) + 0.75 * len(counts) + 0.3, len(counts), 1, sharex=True,
+    drawn, axes = figure(7.0, 0.28 * sum(counts) + 0.7 * len(counts) + 0.3, len(counts), 1, sharex=True,
                          gridspec_kw={"height_ratios": counts})  # fmt: skip
     data = {name: found[0]["dataset"] for name, found in _by_data(records, _shown).items()}
     for axis, (name, bars) in zip(axes[:, 0], panels.items(), strict=True):
@@ -70,7 +70,7 @@ def panel(axis: Any, name: str, bars: Sequence[Bar]) -> None:
                       (6, 0), textcoords="offset points", va="center", fontsize=9, color=INK,
                       fontweight="bold" if bar.own else "normal")  # fmt: skip
     axis.set_yticks(list(place), [wrapped(bar.name, 190, 9) for bar in bars], fontsize=9)
-    axis.set(xlim=(0, 116), xticks=range(0, 101, 20), ylim=(-0.6, len(bars) - 0.4))
+    axis.set(xlim=(0, 116), xticks=range(0, 101, 25), ylim=(-0.6, len(bars) - 0.4))
     axis.set_title(name, loc="left", fontweight="bold")
     axis.grid(visible=False, axis="y")
 

@@ -10,11 +10,12 @@ from matplotlib.patches import Rectangle
 
 from lib.report.measure import width
 from lib.report.named import operations
-from lib.report.style import PALETTE, SPOKEN, WARNING, classes, figure, listed, name_data
+from lib.report.style import NARROW, PALETTE, SPOKEN, WARNING, classes, figure, listed, name_data
 from lib.runs.records import picture
 from lib.words import Words
 
-SIDE, PAGE, LETTERS = 0.78, 6.9, 8  # inches of an image and of all of them side by side, points of a title
+# Inches of an image, and of all of them side by side on a page and on a phone; points of a title.
+SIDE, PAGE, ON_PHONE, LETTERS = 0.78, 6.9, NARROW - 0.3, 8
 
 
 def image_grid(
@@ -25,16 +26,17 @@ def image_grid(
     row_labels: Sequence[str] = (),
     say: Words = SPOKEN,
     fewer: bool = False,
+    room: float = PAGE,
 ) -> Figure:
     """uint8 images (N, C, H, W) in rows of ``columns``, each with its title if there are titles.
 
-    Columns are as wide as the longest title as far as a page has room; with ``fewer``, there are fewer of them
-    where it has not, else titles are cut short.
+    Columns are as wide as the longest title as far as there is ``room``, in inches; with ``fewer``, there are fewer
+    of them where there is not, else titles are cut short.
     """
     columns = min(columns, len(images))
-    wide = max([min(SIDE, PAGE / columns), *(width(title, LETTERS) / 72 + 0.1 for title in titles)])
-    columns = min(columns, max(1, int(PAGE / wide))) if fewer else columns
-    wide = min(wide, PAGE / columns)
+    wide = max([min(SIDE, room / columns), *(width(title, LETTERS) / 72 + 0.1 for title in titles)])
+    columns = min(columns, max(1, int(room / wide))) if fewer else columns
+    wide = min(wide, room / columns)
     titles, side = [_cut(title, wide * 72 - 4) for title in titles], min(SIDE, wide - 0.02)
     rows, tall = math.ceil(len(images) / columns), side + (0.22 if titles else 0.03)
     drawn, ((axis,),) = figure(columns * wide + 0.3, rows * tall + 0.3)
@@ -67,22 +69,39 @@ def views(record: dict[str, Any], say: Words = SPOKEN) -> Figure:
     """The images that ``pictures`` kept: originals in the first row, two views of each below."""
     images, asked = picture(record, "views"), record["parameters"]
     labels = [say("plot.image"), *(say.plain("plot.view", number=i) for i in (1, 2))]
-    drawn = image_grid(images, record["dataset"], columns=len(images) // 3, row_labels=labels, say=say)
+    count = len(images) // 3
+    drawn = image_grid(images, record["dataset"], columns=count, row_labels=labels, say=say)
+    few = min(count, int(ON_PHONE / SIDE))
+    first = np.concatenate([images[row * count : row * count + few] for row in range(3)])
+    drawn.narrow = image_grid(first, record["dataset"], columns=few, row_labels=labels, say=say, room=ON_PHONE)
     done = listed(operations(asked["views"], say, asked.get("left_out", [])), say)
     drawn.alt = say.plain("alt.views", count=len(images) // 3, operations=done or asked["views"])
     return drawn
 
 
-def neighbours(record: dict[str, Any], say: Words = SPOKEN) -> Figure:
-    """A few test images (first column, framed) and the training images nearest to each in feature space.
+def neighbours(record: dict[str, Any], say: Words = SPOKEN, most: int = 6) -> Figure:
+    """At most so many test images (first column, framed) and the training images nearest to each in feature space.
 
     The class of a neighbour that is not the test image's is in red.
     """
-    names, rows = classes(record["dataset"], say), record["results"]["neighbours"]
-    titles = [names[label] for row in rows for label in (row["label"], *row["neighbours"])]
-    columns = 1 + len(rows[0]["neighbours"])
-    drawn = image_grid(picture(record, "neighbours"), record["dataset"], titles, columns, say=say)
-    same = [label == row["label"] for row in rows for label in (row["label"], *row["neighbours"])]
+    rows = record["results"]["neighbours"][:most]
+    labels = np.array([[row["label"], *row["neighbours"]] for row in rows])
+    images = picture(record, "neighbours")[: labels.size]
+    images = images.reshape(*labels.shape, *images.shape[1:])
+    drawn = _near(images, labels, record["dataset"], say, PAGE)
+    few = int(ON_PHONE / SIDE)
+    drawn.narrow = _near(images[:, :few], labels[:, :few], record["dataset"], say, ON_PHONE)
+    found = int((labels == labels[:, :1]).sum()) - len(rows)
+    drawn.alt = say.plain("alt.neighbours", images=len(rows), same=found, all=labels.size - len(rows))
+    return drawn
+
+
+def _near(images: np.ndarray, labels: np.ndarray, dataset: dict[str, Any], say: Words, room: float) -> Figure:
+    """Images (rows, columns, C, H, W) with the names of their labels, those of each row's first in its own colour."""
+    names, columns = classes(dataset, say), labels.shape[1]
+    titles = [names[label] for label in labels.flat]
+    drawn = image_grid(images.reshape(-1, *images.shape[2:]), dataset, titles, columns, say=say, room=room)
+    same = (labels == labels[:, :1]).flat
     (axis,) = drawn.axes
     for shown, title, right in zip(axis.images, axis.texts, same, strict=True):
         if not right:
@@ -90,8 +109,6 @@ def neighbours(record: dict[str, Any], say: Words = SPOKEN) -> Figure:
         if shown in axis.images[::columns]:
             left, end, bottom, top = shown.get_extent()
             axis.add_patch(Rectangle((left, top), end - left, bottom - top, fill=False, edgecolor=PALETTE[0], lw=2.5))
-    found = sum(same) - len(rows)
-    drawn.alt = say.plain("alt.neighbours", images=len(rows), same=found, all=len(same) - len(rows))
     return drawn
 
 
@@ -99,6 +116,9 @@ def mistakes(record: dict[str, Any], say: Words = SPOKEN) -> Figure:
     """The most confident wrong predictions of the first classifier, as pictures: ``6 → 1 (100%)``."""
     names, found = classes(record["dataset"], say), record["results"]["mistakes"]
     titles = [f"{names[m['label']]} → {names[m['predicted']]} ({m['probability']:.0%})" for m in found]
-    drawn = image_grid(picture(record, "mistakes"), record["dataset"], titles, columns=6, say=say, fewer=True)
+    images, dataset = picture(record, "mistakes"), record["dataset"]
+    drawn = image_grid(images, dataset, titles, columns=6, say=say, fewer=True)
+    few = 4 * max(1, int(ON_PHONE / max(SIDE, *(width(title, LETTERS) / 72 + 0.1 for title in titles))))  # four rows
+    drawn.narrow = image_grid(images[:few], dataset, titles[:few], 6, say=say, fewer=True, room=ON_PHONE)
     drawn.alt = say.plain("alt.mistakes", list=listed(titles, say))
     return drawn

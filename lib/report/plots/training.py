@@ -34,12 +34,12 @@ def pretraining(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Figur
     """
     histories = [r["history"]["pretraining"] for r in records]
     probed = all("knn_accuracy" in e for history in histories for e in history)
-    drawn, (axes,) = figure(7.2 if probed else 4.4, 3.0, 1, 2 if probed else 1)
+    drawn, (axes,) = figure(7.2 if probed else 4.4, 2.4, 1, 2 if probed else 1)
     band(axes[0], [[e["loss"] for e in history] for history in histories], say("plot.nt_xent"), PALETTE[0])
     size = records[0]["parameters"]["batch_size"]
     chance = math.log(2 * size - 1)
     _level(axes[0], chance, say.plain("plot.chance", value=f"log(2·{size} − 1) = {chance:.2f}"))
-    axes[0].set(ylabel=say("plot.nt_xent_loss"))
+    axes[0].set_ylabel(say("plot.nt_xent_loss"), fontsize=9.5)
     losses = [[history[at]["loss"] for history in histories] for at in (0, -1)]
     first, last = (float(np.mean(values)) for values in losses)
     drawn.alt = say.plain("alt.loss_falls" if last < first else "alt.loss_rises", first=f"{first:.2f}",
@@ -48,7 +48,8 @@ def pretraining(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Figur
         curves = [[100 * e["knn_accuracy"] for e in history] for history in histories]
         band(axes[1], curves, say("plot.knn"), PALETTE[2], DASHES[1])
         guess = 100 / len(records[0]["dataset"]["classes"])
-        axes[1].set(ylabel=say("plot.knn_right"), ylim=(0, None))
+        axes[1].set(ylim=(0, 1.08 * max(map(max, curves))))
+        axes[1].set_ylabel(say("plot.knn_right"), fontsize=9.5)
         _level(axes[1], guess, say.plain("plot.guess", value=f"{guess:.0f}%"))
         begin, end = (f"{np.mean([curve[at] for curve in curves]):.1f}%" for at in (0, -1))
         drawn.alt = told([drawn.alt, say.plain("alt.knn", first=begin, last=end, guess=f"{guess:.0f}%")], say)
@@ -62,15 +63,15 @@ def _level(axis: Any, height: float, name: str) -> None:
     """A dashed line across an axis, with its name on it."""
     axis.axhline(height, color=SOFT, linestyle="--", linewidth=1)
     low, high = axis.get_ylim()
-    if height + 0.12 * (high - low) > high:
-        axis.set_ylim(low, height + 0.12 * (high - low))
+    if height + 0.18 * (high - low) > high:  # room for the name above the line
+        axis.set_ylim(low, height + 0.18 * (high - low))
     axis.annotate(name, (0.98, height), (0, 3), ("axes fraction", "data"), "offset points",
                   ha="right", va="bottom", fontsize=9, color=SOFT)  # fmt: skip
 
 
 def classifier(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Figure:
     """Loss and accuracy on the labelled images for each epoch of the classification head."""
-    drawn, (axes,) = figure(7.2, 2.7, 1, 2)
+    drawn, (axes,) = figure(7.2, 2.3, 1, 2)
     ends: list[list[tuple[float, str, Any]]] = [[], []]
     said = []
     for i, entry in enumerate(records[0]["results"]["classifiers"]):
@@ -82,11 +83,12 @@ def classifier(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Figure
         said.append(say.plain("alt.head", labels=name, loss=f"{ends[0][-1][0]:.3f}",
                               accuracy=f"{ends[1][-1][0]:.1f}%", epochs=len(runs[0])))  # fmt: skip
     for j, key in enumerate(("plot.cross_entropy", "plot.training_accuracy")):
-        axes[j].set(xlabel=say("plot.epoch"), ylabel=say(key))
+        axes[j].set_xlabel(say("plot.epoch"))
+        axes[j].set_ylabel(say(key), fontsize=9.5)
         axes[j].xaxis.get_major_locator().set_params(integer=True)
     if len(ends[1]) > 1:
         for axis, these in zip(axes, ends, strict=True):
-            label_ends(axis, these, 2.0)
+            label_ends(axis, these, 1.55)
     drawn.alt = told(said, say)
     return name_data(drawn, records[0]["dataset"], say)
 
@@ -94,18 +96,18 @@ def classifier(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Figure
 def confusion(matrix: Sequence[Sequence[int]], dataset: dict[str, Any], say: Words = SPOKEN) -> Figure:
     """Confusion matrix, counts of test images; shaded by the share of the true class."""
     counts, names = np.array(matrix), classes(dataset, say)
-    drawn, ((axis,),) = figure(4.8, 4.4)
+    drawn, ((axis,),) = figure(4.0, 3.9)
     share = (counts / counts.sum(1, keepdims=True).clip(min=1)) ** 0.5
     shades = np.tile(np.array(to_rgba(PALETTE[0])), (*counts.shape, 1))
     shades[..., 3] = share
     axis.pcolormesh(shades, edgecolors="none")
     for (row, column), count in np.ndenumerate(counts):
-        axis.text(column + 0.5, row + 0.5, f"{count}", ha="center", va="center", fontsize=7 if len(names) < 13 else 5,
+        axis.text(column + 0.5, row + 0.5, f"{count}", ha="center", va="center", fontsize=8 if len(names) < 13 else 5,
                   color=ON_COLOUR if share[row, column] > 0.6 else INK)  # fmt: skip
     places = np.arange(len(names)) + 0.5
     turned = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, names)) > 3 else {}
-    axis.set_xticks(places, names, fontsize=8, **turned)
-    axis.set_yticks(places, names, fontsize=8)
+    axis.set_xticks(places, names, fontsize=9, **turned)
+    axis.set_yticks(places, names, fontsize=9)
     axis.grid(visible=False)
     axis.set(xlabel=say("plot.predicted"), ylabel=say("plot.true_class"), aspect="equal")
     axis.invert_yaxis()
@@ -124,7 +126,7 @@ def class_accuracy(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Fi
     """
     names = classes(records[0]["dataset"], say)
     entries = records[0]["results"]["classifiers"]
-    drawn, ((axis,),) = figure(7.0, 2.9)
+    drawn, ((axis,),) = figure(7.0, 2.3)
     said, lowest = [], 100.0
     for i, entry in enumerate(entries):
         values = 100 * np.array([r["results"]["classifiers"][i]["class_accuracy"] for r in records])
@@ -139,11 +141,11 @@ def class_accuracy(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Fi
                               low=f"{mean[worst]:.1f}%", high=f"{mean[best]:.1f}%"))  # fmt: skip
     step = next(step for step in (1, 2, 5, 10, 20) if lowest >= 100 - 8 * step or step == 20)
     floor = max(0, math.floor(lowest / step - 0.15) * step)
-    axis.set(ylabel=say("plot.test_accuracy"), ylim=(floor, 100 + 0.03 * (100 - floor)), yticks=range(floor, 101, step))
+    axis.set(ylim=(floor, 100 + 0.03 * (100 - floor)), yticks=range(floor, 101, step))
+    begins = f"\n{say.plain('plot.axis_from', value=f'{floor}%')}" if floor else ""
+    axis.set_ylabel(say("plot.test_accuracy") + begins, fontsize=9.5)
     turned = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if max(map(len, names)) > 4 else {}
     axis.set_xticks(range(len(names)), names, fontsize=9, **turned)
-    if floor:
-        axis.set_xlabel(say.plain("plot.axis_from", value=f"{floor}%"), fontsize=9, loc="right", color=SOFT)
     if len(entries) > 1:
         axis.legend(loc="lower left", bbox_to_anchor=(-0.01, 1), ncols=2, frameon=False, borderaxespad=0.1)
     drawn.alt = told(said, say)

@@ -29,7 +29,7 @@ class Limits:
     """What one hand-in may take."""
 
     cell: float = 40  # seconds for a cell, or for the calls of a test
-    total: float = 300  # seconds for all of them
+    total: float = 600  # seconds for all of them
     memory: int = 4 << 30  # bytes
     processes: int = 64
     file: int = 200 << 20  # bytes of a file it writes

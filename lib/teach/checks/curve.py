@@ -82,7 +82,7 @@ def own(tutor: Tutor, number: Any, curves: Mapping[str, Mapping[int, float]]) ->
     if not isinstance(number, str) or not variants.normalised(number):
         raise tutor.failure(step, "own.number", yours=repr(number))
     wanted = {"pixels", "untrained", "pretrained"}
-    if not isinstance(curves, dict) or set(curves) < wanted:
+    if not isinstance(curves, dict) or not wanted <= set(curves):
         yours = ", ".join(curves) if isinstance(curves, dict) else type(curves).__name__
         raise tutor.failure(step, "own.names", ", ".join(sorted(wanted)), yours)
     for name in wanted:

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from lib.evaluation.efficiency import linear_accuracy
+from lib.runs.shipped import load_trained
 from lib.teach import own, pictures, variants
 from lib.teach.checks import LANGUAGE as check
 
@@ -358,9 +359,11 @@ def inputs(images):
         "pixels": images.flatten(1) / 255,
         "untrained": own.features(own.network(mine), images),
         "pretrained": own.features(model, images),
+        "shipped": own.features(shipped, images),
     }
 
 
+_, shipped = load_trained("mnist")
 train, test = inputs(digits.images), inputs(digits.test_images)
 curves = {
     name: label_curve(train[name], digits.labels, test[name], digits.test_labels, own.COUNTS, mine.seed)
