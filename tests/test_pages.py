@@ -33,7 +33,7 @@ def parsed(path):
 def test_chapters_figures_tables_and_numbers(reports, language):
     page, say = parsed(reports(language)), words.load(language)
     assert page.html["lang"] == say.html
-    assert reports(language).stat().st_size < 6_000_000  # each plot twice, for a screen and for a phone
+    assert reports(language).stat().st_size < 4_500_000  # each plot twice, for a screen and for a phone
     chapters = [h.get_text().split(maxsplit=1)[1] for h in page.main.find_all("h2")]
     assert chapters[:5] == CHAPTERS[language]
     for kind in ("figure", "table"):

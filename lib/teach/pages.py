@@ -13,6 +13,7 @@ import jinja2
 from lib.teach import words
 from lib.teach.alike import Pair
 from lib.teach.box.process import Limits
+from lib.teach.checks.tutor import MARGIN
 from lib.teach.grade import Graded
 from lib.teach.marks import Marks
 from lib.teach.master import Master
@@ -47,6 +48,8 @@ def notes_of(graded: Graded, say: Words) -> list[str]:
     for note in graded.notes:
         word, ids = (note, []) if isinstance(note, str) else note
         said.append(say(f"note.{word}", ids=", ".join(ids)))
+    if late := [test["id"] for test in graded.tests if test["failed"] in ("time", "unrun")]:
+        said.append(say("note.late", ids=", ".join(late)))
     if graded.others:
         said.append(say("note.others", places=", ".join(graded.others)))
     return said
@@ -89,10 +92,15 @@ def _test_row(test: dict[str, Any], master: Master, say: Words, limits: Limits) 
     if failed == "hidden":
         said = say["failed.hidden"] + (f"\n{say('failed.raised', kind=message)}" if message else "")
     else:
-        said = message if failed in ("visible", "") else reason(say, failed, limits)
+        said = _unwrapped(message, say) if failed in ("visible", "") else reason(say, failed, limits)
     title = master.tests[test["id"]].title
     points = _of(say, test["points"], test["most"])
     return {"id": test["id"], "title": title, "points": points, "good": not failed, "said": said, "plain": ""}
+
+
+def _unwrapped(message: str, say: Words) -> str:
+    """A check's message with each entry in one line: the page breaks its lines, at another width than a notebook's."""
+    return re.sub(rf"\n {{{MARGIN}}}(?=\S)", "" if say.language == "zh" else " ", message)
 
 
 def _own_cells(graded: Graded, master: Master, marks: Marks, say: Words, limits: Limits) -> list[dict[str, Any]]:
@@ -194,7 +202,8 @@ def _short(message: str) -> str:
     entries = re.split(r"\n {1,3}(?=\S)", message)
     text = " ".join(entries[-1].split("\n"))
     text = re.sub(r"^\S+(?: \S+)?\s{2,}", "", text) if len(entries) > 1 else message.split("\n")[0]
-    return " ".join(text.split())[:200]
+    text = " ".join(text.split())
+    return text if len(text) <= 200 else f"{text[:199]}…"
 
 
 def _student_row(one: Graded, marks: Marks, links: dict[str, str]) -> dict[str, Any]:
