@@ -40,7 +40,7 @@ def evaluate(run: Run, given: Data, model: SimCLR) -> None:
             entry["knn_accuracy"] = knn_accuracy(known["h"], labels, tested["h"], answers)
             shown = (found["accuracy"], entry["knn_accuracy"], control["accuracy"], entry["test_accuracy"])
             names = ("linear", "knn", "untrained", "head")
-            tell("lesson.evaluated", labels=f"{len(labels):,}", features=f"{found['features']:,}",
+            tell("lesson.evaluated_linearly", labels=f"{len(labels):,}", features=f"{found['features']:,}",
                  **{name: f"{share:.2%}" for name, share in zip(names, shown, strict=True)})  # fmt: skip
 
 
