@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import evidence
+import methods
 
 from lib.files import ROOT
 from lib.report import plots
@@ -43,6 +44,7 @@ def draw() -> None:
     }.items():
         figure.savefig(HERE / f"{name}.svg", metadata={"Date": None})
     evidence.write()
+    methods.write()
 
 
 if __name__ == "__main__":

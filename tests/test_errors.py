@@ -17,8 +17,8 @@ from lib.runs import parameters, shipped
 from lib.words import TEXTS
 
 #: What a student may meet in a lesson. Of the parts left out, errors are for the terminal.
-MET = ("data", "runs", "compare", "augment", "training", "evaluation", "explore/subject.py", "weights.py", "models.py",
-       "loss.py", "files.py", "cli/jobs.py", "cli/state.py")  # fmt: skip
+MET = ("data", "runs", "compare", "augment", "training", "evaluation", "methods", "explore/subject.py", "weights.py",
+       "models.py", "loss.py", "files.py", "cli/jobs.py", "cli/state.py")  # fmt: skip
 ELSEWHERE = ("training/distributed.py", "runs/profiles.py")
 #: Of ``cli/state.py``, what only the terminal says.
 TERMINAL = {

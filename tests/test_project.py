@@ -137,6 +137,16 @@ def test_the_page_on_evidence_is_that_of_the_records():
         assert (ROOT / picture).exists()
 
 
+def test_the_page_on_methods_is_that_of_the_records():
+    run = subprocess.run(
+        [sys.executable, "-c", "import methods; print(methods.page(), end='')"],
+        cwd=ROOT / "figures", capture_output=True, text=True,
+    )  # fmt: skip
+    assert run.stdout == (ROOT / "docs/methods.md").read_text(encoding="utf-8"), run.stderr
+    for picture in re.findall(r"\]\(\.\./(figures/[\w-]+\.svg)\)", run.stdout):
+        assert (ROOT / picture).exists()
+
+
 def test_the_docs_cost_of_the_labs_runs_is_the_benchmarks():
     run = command(sys.executable, "bench/original_cifar10.py", "--table")
     assert run.returncode == 0, run.stderr

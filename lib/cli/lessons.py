@@ -14,7 +14,7 @@ from lib.files import ROOT, write_whole
 
 FOLDER = ROOT / "my-notebooks"
 #: In the order in which they are read; a copy's name begins with its place, so that a file browser keeps it.
-LESSONS = ("mnist", "cifar10", "comparison", "evidence", "explore")
+LESSONS = ("mnist", "cifar10", "comparison", "evidence", "explore", "methods")
 
 
 def file_name(lesson: str, language: str) -> str:

@@ -39,5 +39,8 @@ HEADS: dict[str, Head] = {
     "encoder in training mode": Head("h", (64,), training_mode=True),
 }
 
+#: What may stand beside a method that learns without labels, by name.
+BESIDE = ("pixels", "untrained", "from scratch", "ImageNet")
+
 #: Images that a kNN probe takes: fewer tell nothing, and leave the vote no neighbours.
 LEAST_PROBE = 10

@@ -1,5 +1,6 @@
 """What a representation is like, asked without a classifier: alignment, uniformity, similarities of pairs."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -79,3 +80,18 @@ def flat_map(points: np.ndarray, seed: int = 0) -> np.ndarray:
 
     reduced = PCA(min(50, *points.shape), random_state=seed).fit_transform(points)
     return TSNE(init="pca", perplexity=min(30, (len(points) - 1) / 3), random_state=seed).fit_transform(reduced)
+
+
+def spectrum(features: np.ndarray) -> list[float]:
+    """Shares of the variance of features (N, D) along their principal directions, largest first.
+
+    All in a few of them is collapse: the other directions tell nothing (Jing et al. 2022, arXiv:2110.09348).
+    """
+    variances = np.linalg.eigvalsh(np.cov(features.T).astype(np.float64))[::-1].clip(min=0)
+    return (variances / max(variances.sum(), 1e-30)).tolist()
+
+
+def effective_rank(shares: Sequence[float]) -> float:
+    """How many directions the variance fills, e to the entropy of its shares (Roy & Vetterli 2007): 1 to D."""
+    filled = np.array([share for share in shares if share > 0])
+    return float(np.exp(-(filled * np.log(filled)).sum()))

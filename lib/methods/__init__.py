@@ -53,4 +53,11 @@ def build(name: str, model: models.SimCLR, seed: int = 0, **options: Any) -> Met
         return METHODS[name](model, **options).to(next(model.parameters()).device)
 
 
-__all__ = ["METHODS", "Method", "SimCLR", "build", "options_of"]
+def kept_by(method: Method) -> dict[str, int]:
+    """How many numbers a method keeps beside the network it trains, by the name of what holds them."""
+    beside = {name: part for name, part in method.named_children() if name != "model"}
+    counts = {name: sum(value.numel() for value in part.state_dict().values()) for name, part in beside.items()}
+    return counts | {name: value.numel() for name, value in method.named_buffers(recurse=False)}
+
+
+__all__ = ["METHODS", "Method", "SimCLR", "build", "kept_by", "options_of"]

@@ -26,6 +26,10 @@ class Method(nn.Module):
         """A scalar, float32, from what ``forward`` gave for a whole batch."""
         raise NotImplementedError
 
+    def nothing(self, views: Tensor) -> float:
+        """The loss, on a batch of views (2N, C, H, W), of a network whose answer is the same for every image."""
+        raise NotImplementedError
+
     def advance(self) -> None:
         """Called before each step: what follows the network takes up its newest weights."""
 

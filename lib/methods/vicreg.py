@@ -30,6 +30,9 @@ class VICReg(Method):
         terms = F.mse_loss(first, second), *(a + b for a, b in zip(_spread(first), _spread(second), strict=True))
         return sum(weight * term for weight, term in zip(self.weights, terms, strict=True))
 
+    def nothing(self, views: Tensor) -> float:
+        return self.weights[1]  # both views' deviations fall short of 1 by all of it
+
 
 def _spread(z: Tensor) -> tuple[Tensor, Tensor]:
     """Of projections (N, D): how far their deviations fall short of 1, halved, and how they vary together."""
@@ -54,3 +57,6 @@ class BarlowTwins(Method):
         first, second = (F.batch_norm(z, None, None, training=True) for z in projections.float().chunk(2))
         correlation = first.T @ second / len(first)
         return (1 - correlation.diagonal()).square().sum() + self.redundancy * _off_diagonal(correlation).square().sum()
+
+    def nothing(self, views: Tensor) -> float:
+        return float(self.model.projection_head[-1].out_features)  # no correlation: 1 for each number of a projection

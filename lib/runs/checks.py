@@ -12,7 +12,13 @@ from lib.data import Dataset, equal_chunks, join
 from lib.evaluation.efficiency import draw_labels, enough
 from lib.evaluation.protocols import HEADS, LEAST_PROBE, WAYS
 from lib.models import SimCLR
-from lib.runs.parameters import ComparisonParameters, EvidenceParameters, ParameterError, SimCLRParameters
+from lib.runs.parameters import (
+    ComparisonParameters,
+    EvidenceParameters,
+    MethodsParameters,
+    ParameterError,
+    SimCLRParameters,
+)
 from lib.training.loop import check_batch
 
 NEIGHBOURS = 7  # that the notebook shows of each image
@@ -33,6 +39,16 @@ def check_simclr(p: SimCLRParameters, images: Dataset) -> None:
     for rows in labelled:
         check_batch(len(rows), p.classifier)
     _refuse(_simclr(p, images, len(unlabelled), list(map(len, labelled))))
+
+
+def check_methods(p: MethodsParameters, images: Dataset) -> None:
+    """The same for a run of the methods notebook."""
+    parts = equal_chunks(images, p.chunk_count)
+    unlabelled, labelled = (join(parts, numbers) for numbers in (p.unlabelled_chunks, p.labelled_chunks))
+    join(parts, p.scored_chunks or [1])
+    for rows in (unlabelled, labelled) if "from scratch" in p.beside else (unlabelled,):
+        check_batch(len(rows), p.pretraining(1))
+    _refuse(_methods(p, images, images.train_labels[labelled]))
 
 
 def check_evidence(p: EvidenceParameters, images: Dataset, simclr: Mapping[str, Any], model: SimCLR) -> None:
@@ -80,6 +96,20 @@ def _simclr(p: SimCLRParameters, images: Dataset, unlabelled: int, labelled: lis
             f"A map takes {MAPPED} test images at least, and there is {len(images.test_images)}: "
             "add some, or set illustrated = False."
         )
+
+
+def _methods(p: MethodsParameters, images: Dataset, labels: Tensor) -> Iterator[str]:
+    yield from _views("views", p.views, p.random_views, images)
+    if "from scratch" in p.beside:
+        yield from _views("supervised_views", p.supervised_views, Views(p.supervised_views), images)
+    side = min(images.image_shape[1:])
+    if too_large := [pair for pair in p.crops if pair[1] > side]:
+        yield f"crops = {too_large} are larger than the images: sides of at most {side} are right."
+    counts = labels.unique(return_counts=True)[1]
+    if len(counts) < 2 or counts.min() < 2:
+        yield "A linear evaluation needs two classes, and two labels of each: give labelled_chunks more chunks."
+    if p.probe_images and min(p.probe_images, len(labels)) < LEAST_PROBE:
+        yield f"The kNN probe needs {LEAST_PROBE} labelled images at least: add chunks, or set probe_images = 0."
 
 
 def _views(name: str, asked: str, views: Views, images: Dataset) -> Iterator[str]:

@@ -7,15 +7,17 @@ out of range, is refused.
 """
 
 import ast
-from dataclasses import fields
+from collections.abc import Iterable
+from dataclasses import fields, replace
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lib.augment import VIEWS, ResizedCrop, Views
 from lib.models import ENCODERS
-from lib.evaluation.protocols import HEADS, LEAST_PROBE, WAYS
+from lib.evaluation.protocols import BESIDE, HEADS, LEAST_PROBE, WAYS
 from lib.files import NAME
+from lib.methods import METHODS, options_of
 from lib.runs import recipes
 from lib.training.device import PRECISIONS
 from lib.training.settings import OPTIMIZERS, SCHEDULES, Settings
@@ -103,34 +105,59 @@ class TrainingParameters(RunParameters):
         """A training's settings: the fields of ``Settings`` that are parameters under this prefix."""
         names = [field.name for field in fields(Settings) if prefix + field.name in type(self).model_fields]
         shared = {"seed": self.seed, "precision": self.precision}
-        return Settings(**shared | {name: getattr(self, prefix + name) for name in names})
+        return Settings(**{"epochs": 1} | shared | {name: getattr(self, prefix + name) for name in names})
 
 
-class SimCLRParameters(TrainingParameters):
-    """Parameters of the notebooks that pretrain an encoder and train a classifier on it."""
+class PretrainingParameters(TrainingParameters):
+    """What every notebook that pretrains an encoder takes."""
 
     dataset: str
     chunk_count: Annotated[int, Field(ge=2)]
     unlabelled_chunks: Chunks
-    labelled_chunks: Annotated[list[Chunks], Field(min_length=1)]
 
     encoder: Literal[tuple(ENCODERS)]
-    weights: str
     whiten_stem: bool
     projection: Annotated[Width, Field(min_length=1)]
     projection_batch_norm: bool
     views: Literal[tuple(VIEWS)]
-    left_out: list[str]
-    augmented_views: Literal[1, 2]
-    temperature: Annotated[float, Field(gt=0, le=10)]
-    epochs: Positive
     batch_size: Annotated[int, Field(ge=2)]
     optimizer: Literal[tuple(OPTIMIZERS)]
     learning_rate: Annotated[float, Field(gt=0, le=10)]
     weight_decay: Annotated[float, Field(ge=0, le=1)]
     schedule: Literal[tuple(SCHEDULES)]
-    small_crops: list[Annotated[list[Positive], Field(min_length=2, max_length=2)]]
     probe_images: Annotated[int, Field(ge=0)]
+    illustrated: bool
+
+    @model_validator(mode="after")
+    def _of_pretraining(self):
+        if 0 < self.probe_images < LEAST_PROBE:
+            raise ValueError(f"probe_images is {self.probe_images}: {LEAST_PROBE} or more are right, or 0 for no probe")
+        if self.whiten_stem and not ENCODERS[self.encoder].whitens:
+            able = ", ".join(name for name, other in ENCODERS.items() if other.whitens)
+            raise ValueError(f"whiten_stem is for {able}; {self.encoder} has no stem of that kind")
+        return self
+
+    def _check_sides(self, name: str, sides: Iterable[int]) -> None:
+        """Refuse smaller views where they cannot be had."""
+        if sides and not ENCODERS[self.encoder].any_size:
+            raise ValueError(f"{name} needs an encoder that takes any size; {self.encoder} takes one only")
+        if sides and not any(isinstance(o, ResizedCrop) for o in VIEWS[self.views][0]):
+            raise ValueError(f"{name} needs views with a resized crop; {self.views} has none")
+        if any(side < 4 for side in sides):
+            raise ValueError(f"{name} has views of fewer than 4 pixels a side, in which nothing can be seen")
+
+
+class SimCLRParameters(PretrainingParameters):
+    """Parameters of the notebooks that pretrain an encoder with SimCLR and train a classifier on it."""
+
+    labelled_chunks: Annotated[list[Chunks], Field(min_length=1)]
+
+    weights: str
+    left_out: list[str]
+    augmented_views: Literal[1, 2]
+    temperature: Annotated[float, Field(gt=0, le=10)]
+    epochs: Positive
+    small_crops: list[Annotated[list[Positive], Field(min_length=2, max_length=2)]]
 
     feature_layers: list[str]
     classifier_hidden: Width
@@ -147,26 +174,14 @@ class SimCLRParameters(TrainingParameters):
 
     test_views: Literal[("plain", *VIEWS)]
     test_view_count: Annotated[int, Field(ge=1, le=100)]
-    illustrated: bool
 
     @model_validator(mode="after")
     def _fit_together(self):
-        spec = ENCODERS[self.encoder]
-        if self.small_crops and not spec.any_size:
-            raise ValueError(f"small_crops needs an encoder that takes any size; {self.encoder} takes one only")
-        if self.small_crops and not any(isinstance(o, ResizedCrop) for o in VIEWS[self.views][0]):
-            raise ValueError(f"small_crops needs views with a resized crop; {self.views} has none")
-        if any(side < 4 for _, side in self.small_crops):
-            raise ValueError("small_crops has views of fewer than 4 pixels a side, in which nothing can be seen")
+        self._check_sides("small_crops", [side for _, side in self.small_crops])
         if (lasts := [last for last, _ in self.small_crops]) != sorted(set(lasts)):
             raise ValueError(f"small_crops ends at epochs {lasts}: each pair must end after the one before it")
-        if 0 < self.probe_images < LEAST_PROBE:
-            raise ValueError(f"probe_images is {self.probe_images}: {LEAST_PROBE} or more are right, or 0 for no probe")
         if len(set(map(tuple, self.labelled_chunks))) < len(self.labelled_chunks):
             raise ValueError("labelled_chunks has the same list twice: name each once")
-        if self.whiten_stem and not spec.whitens:
-            able = ", ".join(name for name, other in ENCODERS.items() if other.whitens)
-            raise ValueError(f"whiten_stem is for {able}; {self.encoder} has no stem of that kind")
         self.pretraining_views  # noqa: B018 - says which operation in left_out there is not
         return self
 
@@ -253,12 +268,60 @@ class EvidenceParameters(TrainingParameters):
         return self._settings("whole_")
 
 
+class MethodsParameters(PretrainingParameters):
+    """Parameters of the notebook that pretrains with one of several methods, within a budget."""
+
+    labelled_chunks: Chunks
+    scored_chunks: list[Positive]
+
+    method: Literal[tuple(METHODS)]
+    options: dict[str, Annotated[float, Field(gt=0)]]
+    budget: Annotated[float, Field(gt=0)]
+    crops: list[Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=2, max_length=2)]]
+    beside: list[Literal[BESIDE]]
+    supervised_views: Literal[tuple(VIEWS)]
+    supervised_learning_rate: Annotated[float, Field(gt=0, le=10)]
+
+    @model_validator(mode="after")
+    def _fit_together(self):
+        self._check_sides("crops", [side for _, side in self.crops])
+        if any(share > 1 or side % 1 for share, side in self.crops):
+            raise ValueError(f"crops = {self.crops}: pairs of a share of the epochs, at most 1, and a side are right")
+        if (shares := [share for share, _ in self.crops]) != sorted(set(shares)):
+            raise ValueError(f"crops ends at {shares} of the epochs: each pair must end after the one before it")
+        known = options_of(self.method)
+        if unknown := sorted(set(self.options) - set(known)):
+            raise ValueError(f"{self.method} has no option {unknown}; there are: {', '.join(known)}")
+        if again := sorted(set(self.scored_chunks) & {*self.labelled_chunks, *self.unlabelled_chunks}):
+            raise ValueError(f"scored_chunks {again} are trained on as well: what is scored on must be new")
+        return self
+
+    @property
+    def method_options(self) -> dict[str, Any]:
+        """Every option of the method, those not asked for at their usual value, whole numbers as such."""
+        usual = options_of(self.method)
+        return usual | {name: type(usual[name])(value) for name, value in self.options.items()}
+
+    @property
+    def random_views(self) -> Views:
+        return Views(self.views)
+
+    def pretraining(self, epochs: int) -> Settings:
+        """The pretraining's settings for so many epochs."""
+        return replace(self._settings(""), epochs=epochs)
+
+    def supervised(self, epochs: int) -> Settings:
+        """The same for training from scratch with labels."""
+        return replace(self.pretraining(epochs), learning_rate=self.supervised_learning_rate)
+
+
 #: The parameters of each notebook that leaves a record.
 NOTEBOOKS: dict[str, type[RunParameters]] = {
     "mnist": SimCLRParameters,
     "cifar10": SimCLRParameters,
     "comparison": ComparisonParameters,
     "evidence": EvidenceParameters,
+    "methods": MethodsParameters,
 }
 
 

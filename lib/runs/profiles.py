@@ -84,7 +84,7 @@ class Run:
 
 def _option(name: str, value: Any) -> str:
     """A parameter on papermill's command line."""
-    if isinstance(value, list):
+    if isinstance(value, list | dict):
         return f'-y "{name}: {yaml.safe_dump(value, default_flow_style=True, width=10**6).strip()}"'
     return f"-p {name} {shlex.quote(str(value))}"
 

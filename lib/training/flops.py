@@ -63,17 +63,60 @@ def pretraining_flops(
         images: how many an epoch sees.
         small_crops, method, options: as for ``pretrain``.
     """
+    epoch = epoch_flops(model, image_shape, images, settings.batch_size, method, options)
+    return sum(epoch(crop_side(number, small_crops)) for number in range(1, settings.epochs + 1))
+
+
+def epoch_flops(
+    model: SimCLR,
+    image_shape: tuple[int, int, int],
+    images: int,
+    batch_size: int,
+    method: str = "simclr",
+    options: Mapping[str, Any] | None = None,
+) -> Callable[[int | None], int]:
+    """How much an epoch of ``pretraining_flops`` takes, by the side of its views; None is the images' own size."""
     ghost = methods.build(method, _on_meta(model), **options or {}).train()
-    channels, *size = image_shape
+    whole, rest = divmod(images, batch_size)
 
     @cache
-    def step(batch: int, side: int | None) -> int:
-        views = torch.empty(2 * batch, channels, *([side, side] if side else size), device="meta")
-        return _count(lambda: ghost.loss(*ghost(views)).backward())
+    def epoch(side: int | None) -> int:
+        def step(batch: int) -> int:
+            views = _ghostly_views(batch, image_shape, side)
+            return _count(lambda: ghost.loss(*ghost(views)).backward())
 
-    whole, rest = divmod(images, settings.batch_size)
-    sides = [crop_side(epoch, small_crops) for epoch in range(1, settings.epochs + 1)]
-    return sum(whole * step(settings.batch_size, side) + (step(rest, side) if rest else 0) for side in sides)
+        return whole * step(batch_size) + (step(rest) if rest else 0)
+
+    return epoch
+
+
+def _ghostly_views(batch: int, image_shape: tuple[int, int, int], side: int | None) -> torch.Tensor:
+    channels, *size = image_shape
+    return torch.empty(2 * batch, channels, *([side, side] if side else size), device="meta")
+
+
+def step_bytes(
+    model: SimCLR, image_shape: tuple[int, int, int], batch_size: int, method: str, options: Mapping[str, Any]
+) -> int:
+    """Bytes that a step of a pretraining with Adam holds at its fullest, in float32: every network and what a method
+    keeps, gradients and the optimiser's two means, and what forward saves for backward.
+
+    Counted, not measured: what a library takes for a moment, or keeps for the next time, is not among it.
+    """
+    ghost = methods.build(method, _on_meta(model), **options).train()
+    saved: dict[int, torch.UntypedStorage] = {}  # kept, so that no address comes twice
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        saved[storage._cdata] = storage
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        ghost.loss(*ghost(_ghostly_views(batch_size, image_shape, None)))
+    state = {value.untyped_storage()._cdata: value for value in ghost.state_dict().values()}
+    learning = sum(p.nbytes for p in ghost.parameters() if p.requires_grad)
+    forward = sum(storage.nbytes() for address, storage in saved.items() if address not in state)
+    return sum(value.nbytes for value in state.values()) + 3 * learning + forward
 
 
 def forward_flops(model: SimCLR | Classifier, image_shape: tuple[int, int, int]) -> int:

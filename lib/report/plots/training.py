@@ -35,11 +35,10 @@ def pretraining(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Figur
     histories = [r["history"]["pretraining"] for r in records]
     probed = all("knn_accuracy" in e for history in histories for e in history)
     drawn, (axes,) = figure(7.2 if probed else 4.4, 2.4, 1, 2 if probed else 1)
-    band(axes[0], [[e["loss"] for e in history] for history in histories], say("plot.nt_xent"), PALETTE[0])
-    size = records[0]["parameters"]["batch_size"]
-    chance = math.log(2 * size - 1)
-    _level(axes[0], chance, say.plain("plot.chance", value=f"log(2·{size} − 1) = {chance:.2f}"))
-    axes[0].set_ylabel(say("plot.nt_xent_loss"), fontsize=9.5)
+    label, axis_label, chance, level = _of_loss(records[0], say)
+    band(axes[0], [[e["loss"] for e in history] for history in histories], label, PALETTE[0])
+    _level(axes[0], chance, level)
+    axes[0].set_ylabel(axis_label, fontsize=9.5)
     losses = [[history[at]["loss"] for history in histories] for at in (0, -1)]
     first, last = (float(np.mean(values)) for values in losses)
     drawn.alt = say.plain("alt.loss_falls" if last < first else "alt.loss_rises", first=f"{first:.2f}",
@@ -57,6 +56,17 @@ def pretraining(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Figur
         axis.set(xlabel=say("plot.epoch"), xlim=(0.5, len(histories[0]) + 0.5))
         axis.xaxis.get_major_locator().set_params(integer=True)
     return name_data(drawn, records[0]["dataset"], say)
+
+
+def _of_loss(record: dict[str, Any], say: Words) -> tuple[str, str, float, str]:
+    """Of a run's loss: its name, also beside an axis, its value for who knows nothing, and that in words."""
+    method, size = record["parameters"].get("method", "simclr"), record["parameters"]["batch_size"]
+    if method == "simclr":
+        chance = math.log(2 * size - 1)
+        said = say.plain("plot.chance", value=f"log(2·{size} − 1) = {chance:.2f}")
+        return say("plot.nt_xent"), say("plot.nt_xent_loss"), chance, said
+    label, nothing = say("plot.method_loss", method=say.or_as_is("method", method)), record["results"]["nothing"]
+    return label, label, nothing, say.plain("plot.nothing_known", value=f"{nothing:.3g}")
 
 
 def _level(axis: Any, height: float, name: str) -> None:

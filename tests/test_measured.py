@@ -1,0 +1,248 @@
+"""The methods' comparison: its plan within a budget, its record, and what the report makes of the records."""
+
+import copy
+import json
+import re
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from lib import methods, words
+from lib.evaluation.representation import effective_rank, spectrum
+from lib.files import ROOT
+from lib.models import SimCLR
+from lib.report import measured, method_plots
+from lib.report.page import Report
+from lib.report.values import Source, Value
+from lib.runs import fair, parameters, profiles, recipes, records
+from lib.runs.lines import lines_of
+from lib.runs.parameters import MethodsParameters, ParameterError
+from lib.training import flops
+from lib.training.settings import Settings
+
+BASE = json.loads((ROOT / "figures/records/evidence/mnist-seed0/record.json").read_text(encoding="utf-8"))
+DATASETS = ("mnist", "cifar10")
+
+
+def asked(recipe: str = "mnist-simclr", **changes) -> MethodsParameters:
+    given = recipes.load("methods", recipe) | {"recipe": recipe, "profile": "t", "run": "r", "runs": "", "seed": 0}
+    return MethodsParameters.checked(given | changes)
+
+
+def evaluation(name: str, linear: float) -> dict:
+    shares = [0.5, 0.3, 0.2]
+    return {"name": name, "linear_accuracy": linear, "knn_accuracy": linear - 0.02, "penalty": 0.1,
+            "held_out_accuracy": linear, "features": 3, "effective_rank": 2.8, "spectrum": shares}  # fmt: skip
+
+
+def record(method: str, seed: int = 0, linear: float = 0.9, beside: dict | None = None, **changes) -> dict:
+    """A record of methods.ipynb on MNIST with known figures."""
+    made = copy.deepcopy(BASE)
+    p = asked(f"mnist-{method}", seed=seed, run=f"mnist-{method}", profile="methods", **changes)
+    made |= {"name": f"mnist-{method}-seed{seed}", "profile": "methods", "parameters": p.model_dump(), "pictures": {}}
+    made["history"] = {
+        "pretraining": [{"epoch": 1, "loss": 3.0, "seconds": 6.0}, {"epoch": 2, "loss": 2.0, "seconds": 6.0}]
+    }
+    made["seconds"] = {"data": 1.0, "pretraining": 12.0}
+    rows = [evaluation(name, value) for name, value in (beside or {}).items()]
+    made["results"] = {
+        "labels": 6000, "scored_on": "test", "nothing": 5.0, "epochs": 2, "kept": {}, "lines": lines_of(method),
+        "flops": {"budget": 12.05e12, "pretraining": 11e12, "matmul_rate": 6e10}, "test_accuracy": linear,
+        "step_bytes": {"autoencoder": 160_000_000}.get(method, 120_000_000),
+        "evaluations": [*rows, evaluation(method, linear)],
+    }  # fmt: skip
+    made.pop("sha256", None)
+    made["sha256"] = records.digest(json.loads(json.dumps(made)))
+    return made
+
+
+def several() -> list[dict]:
+    beside = {"pixels": 0.85, "untrained": 0.91}
+    made = [record("simclr", seed, 0.94 + seed / 1000, beside) for seed in range(3)]
+    made += [record("byol", seed, 0.95, {"untrained": 0.91}) for seed in range(3)]
+    return [*made, record("autoencoder", linear=0.92), record("simclr", linear=0.8, batch_size=32, illustrated=False)]
+
+
+def valued(made: list[dict]) -> list[Value]:
+    return [Value(r, (Source(f"{i}/record.json", "", None),)) for i, r in enumerate(made)]
+
+
+@pytest.mark.parametrize("recipe", recipes.names("methods"))
+def test_every_recipe_is_whole_and_of_a_known_method(recipe):
+    p = asked(recipe)
+    assert set(p.method_options) == set(methods.options_of(p.method))
+    model = SimCLR(p.encoder, tuple(p.projection), batch_norm=p.projection_batch_norm)
+    method = methods.build(p.method, model, **p.method_options)
+    assert isinstance(method, methods.METHODS[p.method])
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_the_methods_differ_in_nothing_but_what_was_tried(dataset):
+    """The same images, encoder, views, batch and budget for all: or the comparison would not be fair."""
+    free = {"method", "options", "learning_rate", "beside", "recipe"}
+    found = [asked(f"{dataset}-{method}").model_dump() for method in methods.METHODS]
+    assert all({k: v for k, v in p.items() if k not in free} == {k: v for k, v in found[0].items() if k not in free}
+               for p in found)  # fmt: skip
+
+
+def test_the_budget_of_mnist_is_that_of_the_originals_run():
+    lab = parameters.SimCLRParameters.checked(profiles.defaults("mnist") | {"recipe": "original"})
+    model = SimCLR(lab.encoder, tuple(lab.projection))
+    work = flops.pretraining_flops(model, (1, 28, 28), 24_000, lab.pretraining)
+    assert asked().budget == pytest.approx(work / 1e12, abs=0.005)
+    assert asked("cifar10-simclr").budget == 20
+
+
+def test_the_profile_has_every_method_with_three_seeds_on_both_data_sets():
+    runs = profiles.load("methods")
+    for dataset in DATASETS:
+        for method in methods.METHODS:
+            assert {run.seed for run in runs if run.recipe == f"{dataset}-{method}" and "small" not in run.name} == {
+                0,
+                1,
+                2,
+            }
+
+
+def given(images: int = 2000, shape=(3, 32, 32)):
+    return SimpleNamespace(images=SimpleNamespace(image_shape=shape), unlabelled_rows=range(images))
+
+
+@pytest.mark.parametrize("method", methods.METHODS)
+def test_as_many_epochs_as_the_budget_pays_for(method, monkeypatch):
+    monkeypatch.setattr(flops, "matmul_rate", lambda **_: 1e10)
+    p = asked(f"cifar10-{method}", budget=0.8, projection=[16, 8])
+    model, run = SimCLR(p.encoder, (16, 8), batch_norm=True), SimpleNamespace(asked=p, results={})
+    settings, small = fair.within_budget(run, given(), model)
+    spent = flops.pretraining_flops(model, (3, 32, 32), 2000, settings, small, method, p.method_options)
+    assert run.results["flops"]["pretraining"] == spent <= 0.8e12
+    more = Settings(settings.epochs + 1, settings.batch_size)
+    sides = fair.sides(p.crops, settings.epochs + 1)
+    assert flops.pretraining_flops(model, (3, 32, 32), 2000, more, sides, method, p.method_options) > 0.8e12
+
+
+def test_a_second_network_or_a_decoder_costs_epochs():
+    model = SimCLR("fast_resnet", (16, 8), batch_norm=True)
+    cost = {m: flops.epoch_flops(model, (3, 32, 32), 512, 256, m, methods.options_of(m))(None) for m in methods.METHODS}
+    assert cost["moco"] > 1.2 * cost["simclr"]
+    assert cost["byol"] > 1.2 * cost["simclr"]
+    assert cost["autoencoder"] > 1.1 * cost["simclr"]
+    assert cost["vicreg"] == pytest.approx(cost["simclr"], rel=0.05)
+
+
+def test_a_budget_for_less_than_an_epoch_is_refused_with_what_would_do():
+    run = SimpleNamespace(asked=asked("cifar10-byol", budget=0.001), results={})
+    with pytest.raises(ParameterError, match=r"does not pay for one epoch of byol: 0\.\d+ or more is right"):
+        fair.within_budget(run, given(), SimCLR("fast_resnet", (16, 8), batch_norm=True))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"options": {"momentum": 0.9}}, "simclr has no option ['momentum']; there are: temperature"),
+        ({"scored_chunks": [5]}, "scored_chunks [5] are trained on as well"),
+        ({"crops": [[0.5, 16]]}, "small_cnn takes one only"),
+        ({"method": "simsiam"}, "method = 'simsiam' is not right"),
+        ({"budget": 0}, "budget = 0 is not right"),
+        ({"beside": ["wishes"]}, "beside.0 = 'wishes' is not right"),
+    ],
+)
+def test_what_cannot_be_is_refused(changes, said):
+    with pytest.raises(ParameterError, match=re.escape(said)):
+        asked(**changes)
+
+
+def test_crops_are_shares_of_the_epochs():
+    assert fair.sides([[0.67, 16], [1, 24]], 8) == [[5, 16], [8, 24]]
+    assert fair.sides([[0.67, 16], [1, 24]], 1) == [[1, 16]]
+    assert fair.sides([], 8) == []
+
+
+def test_memory_of_a_step_grows_with_batch_and_with_what_a_method_keeps():
+    model, shape = SimCLR("small_cnn", (16, 8), batch_norm=True), (1, 28, 28)
+
+    def held(method: str, batch: int = 16) -> int:
+        return flops.step_bytes(model, shape, batch, method, methods.options_of(method))
+
+    weights = sum(p.nbytes for p in model.parameters())
+    assert held("simclr", 32) - held("simclr") == pytest.approx(held("simclr") - 4 * weights, rel=0.05)
+    assert held("byol") > held("simclr") + weights
+    assert held("moco") > held("byol")  # the queue
+
+
+def test_a_collapsed_spectrum_has_rank_one():
+    generator = torch.Generator().manual_seed(0)
+    spread = torch.randn(500, 10, generator=generator).numpy()
+    line = torch.randn(500, 1, generator=generator).numpy() @ torch.ones(1, 10).numpy()
+    assert effective_rank(spectrum(line)) == pytest.approx(1, abs=1e-3)
+    assert effective_rank(spectrum(spread)) > 9.5
+    assert sum(spectrum(spread)) == pytest.approx(1)
+
+
+def test_lines_of_code_are_without_words():
+    assert lines_of("barlow_twins") < lines_of("vicreg") < lines_of("moco")
+    assert all(5 < lines_of(name) <= 60 for name in methods.METHODS)
+
+
+def test_runs_are_gathered_by_data_set_method_and_batch():
+    (found,) = measured.gather(valued(several()))
+    assert list(found.runs) == ["simclr", "byol", "autoencoder"]
+    assert [len(runs) for runs in found.runs.values()] == [3, 3, 1]
+    assert list(found.small) == ["simclr"]
+    assert len(found.linear("untrained")) == 3, "one for each seed, though two methods have it"
+    assert measured.gather(valued([BASE])) == []
+    held_out = record("simclr")
+    held_out["results"]["scored_on"] = "held out"
+    assert measured.gather(valued([held_out])) == [], "what was chosen by is no result"
+
+
+@pytest.mark.parametrize("language", words.LANGUAGES)
+def test_the_chapter_has_table_figures_and_verdicts(language, monkeypatch):
+    shown = []
+    monkeypatch.setattr("lib.report.page.display", lambda piece: shown.append(str(piece.data)))
+    report = Report(language)
+    measured.whole(report, measured.gather(valued(several())))
+    page = "\n".join(shown)
+    assert "94.10 ± 0.10%" in page
+    assert "80.00%" in page, "small batches"
+    assert page.count('class="plot"') == 2
+    say = report.words
+    assert str(say("measured.verdict_of.fails")) in page or str(say("measured.verdict_of.in_part")) in page
+    assert str(say("measured.verdict_of.not_run")) in page, "no run started from ImageNet"
+
+
+def test_a_verdict_follows_the_figures(monkeypatch):
+    report = Report("en")
+
+    def verdict(made: list[dict]) -> str:
+        (found,) = measured.gather(valued(made))
+        return measured.verdicts(report, found)[1]
+
+    better = [record("simclr", linear=0.96), record("vicreg", linear=0.9)]
+    worse = [record("simclr", linear=0.9), record("vicreg", linear=0.96)]
+    assert "Holds in part" in verdict(better), "as good, but not the shortest"
+    assert "Does not hold here" in verdict(worse)
+    imagenet = record("simclr", beside={"ImageNet": 0.97, "from scratch": 0.95})
+    (found,) = measured.gather(valued([imagenet]))
+    assert "Does not hold here" in measured.verdicts(report, found)[2]
+
+
+@pytest.mark.parametrize("language", words.LANGUAGES)
+def test_figures_say_what_they_show(language):
+    say = words.load(language)
+    drawn = method_plots.accuracies(several()[:-1], say)
+    assert "94.1%" in drawn.alt
+    assert "2.8" in method_plots.spectrum(several()[:-1], say).alt
+
+
+def test_the_recipes_have_what_won_the_trials():
+    path = ROOT / "bench/results/methods.json"
+    if not path.exists():
+        pytest.skip("no trials are published")
+    rows = json.loads(path.read_text(encoding="utf-8"))["trials"]
+    for dataset, method in {(row["dataset"], row["method"]) for row in rows}:
+        own = [row for row in rows if (row["dataset"], row["method"]) == (dataset, method)]
+        assert len(own) == 5, "every method the same number"
+        best, p = max(own, key=lambda row: row["linear_accuracy"]), asked(f"{dataset}-{method}")
+        assert (p.learning_rate, p.options[best["option"]]) == (best["learning_rate"], best["value"])
