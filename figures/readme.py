@@ -5,6 +5,8 @@ They stand between <!-- results: mnist --> and <!-- end --> (and cifar10), in RE
 
 import re
 from collections.abc import Iterator
+from functools import reduce
+from operator import getitem
 
 import yaml
 
@@ -15,12 +17,14 @@ PROFILES = ("improved", "quick", "original")  # what a reader looks for first co
 WORDS = {
     "README.md": {
         "head": ("recipe", "labels", "test accuracy", "pretraining", "classifier", "seeds"),
+        "evaluated": ("linear evaluation", "kNN on h", "untrained, linear"),
         "lab": "the original lab's report",
         "network": " ({})",
         "batch": "{}, batch {}",
     },
     "README.zh.md": {
         "head": ("方案", "标签数", "测试准确率", "预训练用时", "分类器用时", "随机种子数"),
+        "evaluated": ("线性评估", "h 上的 kNN", "未训练，线性"),
         "lab": "原实验的报告",
         "network": "（{}）",
         "batch": "{}，批次 {}",
@@ -47,7 +51,17 @@ def measured(dataset: str) -> Iterator[tuple[str, ...]]:
                     for phase in ("pretraining", entry["history"])
                 )
                 name = f"`{profile}`" if run == dataset else f"`{profile}`, `{run}`"
-                yield name, f"{entry['labels']:,}", accuracy, *times, str(len(contents))
+                entries = [r["results"]["classifiers"][i] for r in contents]
+                yield name, f"{entry['labels']:,}", *evaluated(entries), accuracy, *times, str(len(contents))
+
+
+def evaluated(entries: list[dict]) -> Iterator[str]:
+    """Linear evaluation, neighbours and the untrained encoder of a classifier's seeds; – where a record has none."""
+    for steps in (("linear_evaluation", "accuracy"), ("knn_accuracy",), ("untrained_linear_evaluation", "accuracy")):
+        if any(steps[0] not in entry for entry in entries):
+            yield "–"
+        else:
+            yield values.percent([reduce(getitem, steps, entry) for entry in entries])
 
 
 def reported(dataset: str, words: dict) -> Iterator[tuple[str, ...]]:
@@ -63,13 +77,17 @@ def reported(dataset: str, words: dict) -> Iterator[tuple[str, ...]]:
         times = (recipe.get(k, lab.get(k)) for k in ("pretraining_seconds", "classifier_seconds"))
         accuracy = f"{values.written(100 * recipe['test_accuracy'], 2).removesuffix('.00')}%"
         shown = (f"{seconds} s" if seconds else "–" for seconds in times)
-        yield name, f"{recipe.get('labels', lab.get('labels')):,}", accuracy, *shown, "–"
+        yield name, f"{recipe.get('labels', lab.get('labels')):,}", "–", "–", "–", accuracy, *shown, "–"
 
 
 def table(dataset: str, readme: str) -> str:
     """A README's table of a data set, in that README's language."""
     words = WORDS[readme]
-    rows = [words["head"], ("---", *["---:"] * 5), *measured(dataset), *reported(dataset, words)]
+    recipe, labels, *others = words["head"]
+    rows = [(recipe, labels, *words["evaluated"], *others), ("---", *["---:"] * 8)]
+    rows += [*measured(dataset), *reported(dataset, words)]
+    if all(row[2] == "–" for row in rows[2:]):  # no record has a linear evaluation yet
+        rows = [(*row[:2], *row[5:]) for row in rows]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

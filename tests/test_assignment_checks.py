@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from lib.files import ROOT
+from lib.teach.box.remote import as_raised
 from lib.teach.checks import CheckFailed, en, losses, zh
 from lib.teach.checks.similarity import MISTAKES, rows
 from lib.teach.checks.tutor import TOLERANCE, messages, relative_error
@@ -216,6 +217,14 @@ def test_messages_name_the_line_that_raised():
     with pytest.raises(CheckFailed, match="NameError") as told:
         en.cosine(divides)
     assert "return a / 0 @ nowhere" in str(told.value)
+
+
+def test_when_graded_the_line_is_the_students_and_not_the_graders():
+    def asks(a, b):
+        raise as_raised({"type": "OSError", "bases": ["OSError"], "message": "no", "where": [[3, "f", "connect()"]]})
+
+    with pytest.raises(CheckFailed, match=r"OSError: no \(connect\(\)\)"):
+        en.cosine(asks)
 
 
 def test_a_message_fits_the_page_and_shows_no_traceback():

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from bench import docs, precision, run
+from bench import docs, few_labels, precision, run
 from bench.measure import Line, from_record, quartiles, table
 from lib.files import ROOT
 from lib.runs import profiles
@@ -55,3 +55,10 @@ def test_a_paired_run_is_the_profiles_but_for_its_precision():
 def test_the_docs_are_what_the_records_give():
     for name, content in docs.pages().items():
         assert (ROOT / name).read_text(encoding="utf-8") == content, "run python -m bench.docs"
+
+
+def test_the_docs_few_labels_are_those_of_the_record():
+    record = run.load("few_labels")["test images"]
+    assert few_labels.table(record) in (ROOT / "docs/mnist.md").read_text(encoding="utf-8")
+    counts = {(row["method"], row["labels"], row["draw"]) for row in record["rows"]}
+    assert len(counts) == len(record["rows"]) == len(few_labels.KINDS) * 3 * 20, "no draw is left out"

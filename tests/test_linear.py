@@ -91,8 +91,14 @@ def test_bad_input_is_explained():
         linear_evaluation(train, labels, train[:, :4], labels)
     with pytest.raises(ValueError, match="not finite"):
         linear_evaluation(np.full_like(train, np.nan), labels, train, labels)
-    with pytest.raises(ValueError, match="two labels of each"):
-        linear_evaluation(train[:4], labels[:4], train, labels)
+    with pytest.raises(ValueError, match="two labels at least"):
+        linear_evaluation(train[:1], labels[:1], train, labels)
+
+
+@pytest.mark.parametrize("count", [2, 4, 7])
+def test_few_labels_and_a_class_with_one_of_them_do(count):
+    (train, labels), (test, test_labels) = clouds(count, 5), clouds(300, 5, 1)
+    assert 0 <= linear_evaluation(train, labels, test, test_labels)["accuracy"] <= 1
 
 
 @pytest.mark.parametrize("name", ["small_cnn", "fast_resnet"])
@@ -120,7 +126,9 @@ def test_pooled_averages_each_map_over_its_grid():
         both = Pooled(encoder, ["stage1", "stage2"], 4)(images)
         finest = Pooled(encoder, ["stage1", "stage2"], 8)(images)
         coarsest = Pooled(encoder, ["stage2"], 1)(images)
+        with_features = Pooled(encoder, ["stage2", "flatten"], 4)(images)
     blocks = first.unflatten(3, (4, 2)).unflatten(2, (4, 2)).mean((3, 5))
     torch.testing.assert_close(both, torch.cat([blocks.flatten(1), second.flatten(1)], 1))
     torch.testing.assert_close(finest, torch.cat([first.flatten(1), second.flatten(1)], 1))
     torch.testing.assert_close(coarsest, encoder(images).detach())
+    torch.testing.assert_close(with_features, torch.cat([second.flatten(1), coarsest], 1))

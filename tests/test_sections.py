@@ -104,6 +104,28 @@ def test_a_jpeg_copy_is_named_wherever_its_figures_stand(both, shown, language, 
     assert "JPEG" not in text(shown)
 
 
+@pytest.mark.parametrize(("language", "missing"), [("en", "not in this record"), ("zh", "没有线性评估")])
+def test_the_linear_evaluation_stands_beside_the_others_where_the_records_have_it(both, shown, language, missing):
+    cifar, writer = sections.by_images(both)[1], Report(language)
+    findings.evaluations(writer, cifar)
+    assert missing in text(shown)
+    for seed, record in enumerate(cifar.main):
+        record.content["results"]["classifiers"][0] |= {
+            "linear_evaluation": {"accuracy": 0.70 + seed / 100, "features": 3072},
+            "untrained_linear_evaluation": {"accuracy": 0.50, "features": 3072},
+            "knn_accuracy": 0.60,
+        }
+    shown.clear()
+    findings.evaluations(writer, cifar)
+    said = text(shown)
+    assert missing not in said
+    for figure in ("3,072", "20,000", "71.0 ± 1.0%", "50.00 ± 0.00%", "21.0 ± 1.0", "60.00 ± 0.00%", "71.1 ± 1.0%"):
+        assert figure in said, figure
+    drawn = plots.headline([r.content for r in cifar.main], CLAIMS.content, writer.words)
+    linear, head = drawn.axes[0].patches[:2]
+    assert (linear.get_width(), head.get_width()) == (pytest.approx(71), pytest.approx(71.12))
+
+
 def test_published_figures_stand_beside_a_copy_but_not_beside_a_sample(both, shown):
     mnist, cifar = sections.by_images(both)
     writer = Report("en")

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from lib import words
 from lib.evaluation import representation
 from lib.models import Classifier, SimCLR, freeze_encoder
-from lib.runs import lab, trained
+from lib.report import plots
+from lib.runs import lab, plain, trained
 from lib.runs.profiles import cell
 from lib.runs.records import RecordError
 from lib.training import History
@@ -87,6 +89,46 @@ def test_classifiers_are_trained_tested_and_kept(begin):
     assert run.results["test_accuracy"] == run.results["classifiers"][0]["test_accuracy"] == accuracy
     assert run.results["classifiers"][0]["plain_view_accuracy"] == accuracy, "the recipe's test views are plain"
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("layers", [[], ["relu2"]])
+def test_linear_evaluation_stands_beside_neighbours_an_untrained_encoder_and_the_head(begin, layers):
+    run = begin(labelled_chunks=[[3, 4], [5]], feature_layers=layers)
+    data = lab.load_data(run)
+    model = network(data)
+    with torch.no_grad():  # an encoder unlike the run's start: blind
+        for weight in model.encoder.parameters():
+            weight.zero_()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    lab.test_once(run, data, lab.train_classifiers(run, data, builder(model, data)))
+    state = torch.get_rng_state()
+    plain.evaluate(run, data, model)
+    assert torch.equal(state, torch.get_rng_state()), "the run goes on as if nothing had been measured"
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    for entry in run.results["classifiers"]:
+        blind, control = entry["linear_evaluation"], entry["untrained_linear_evaluation"]
+        assert blind["features"] == control["features"] == (64 * 16 if layers else 128)
+        assert blind["accuracy"] < 0.3 < 0.6 < control["accuracy"], "random filters see more than none"
+        assert entry["knn_accuracy"] < 0.3
+    assert run.seconds["linear evaluation"] > 0
+    assert "linear evaluation" in plots.evaluations([run.content], words.load("en")).alt
+
+
+def test_the_control_is_the_start_with_the_statistics_of_images(begin):
+    run = begin("cifar10", recipe="quick")
+    data = lab.load_data(run)
+    control, start = plain.untrained(run, data), trained.starting_point(run.content, data.images)
+    learnt = dict(control.encoder.named_parameters())
+    assert all(torch.equal(learnt[name], value) for name, value in start.encoder.named_parameters())
+    assert not control.encoder.training
+    images, spread = run.asked.plain_views(data.unlabelled(plain.STATISTICS)), []
+    for encoder in (control.encoder, start.encoder):
+        with torch.no_grad():
+            convolution, norm, _ = encoder.stage1[0]
+            answers = norm(convolution(encoder.relu(encoder.stem(images))))
+        spread.append(answers.std((0, 2, 3)))
+    assert spread[0] == pytest.approx(torch.ones(64), abs=0.05)
+    assert (spread[1] - 1).abs().max() > 0.2, "as it is initialised, BatchNorm does nothing"
 
 
 def test_mistakes_and_none(begin):

@@ -27,10 +27,10 @@ BLOCK = 2048
 class Pooled(nn.Module):
     """The maps of some layers, each averaged over a grid of ``cells`` × ``cells`` places: images to (N, width).
 
-    A map of fewer places than the grid is taken as it is.
+    A map of fewer places than the grid is taken as it is, and so is an output that is no map.
 
     Args:
-        layers: names of layers of the encoder whose outputs are maps (N, C, H, W).
+        layers: names of layers of the encoder; their outputs are joined in the order in which they are computed.
     """
 
     def __init__(self, encoder: nn.Module, layers: Sequence[str], cells: int):
@@ -40,8 +40,10 @@ class Pooled(nn.Module):
         self.maps, self.cells = create_feature_extractor(encoder, list(layers)), cells
 
     def forward(self, images: Tensor) -> Tensor:
-        found = self.maps(images).values()
-        return torch.cat([F.adaptive_avg_pool2d(m, min(self.cells, *m.shape[2:])).flatten(1) for m in found], 1)
+        return torch.cat([self._grid(found).flatten(1) for found in self.maps(images).values()], 1)
+
+    def _grid(self, found: Tensor) -> Tensor:
+        return F.adaptive_avg_pool2d(found, min(self.cells, *found.shape[2:])) if found.ndim == 4 else found
 
 
 def plain_features(encoder: nn.Module, images: Tensor, views: Views) -> np.ndarray:
@@ -66,19 +68,22 @@ def linear_evaluation(
     Args:
         train, test: features (N, D) and (M, D), float32, which are standardised here and left as they are.
         labels, test_labels: integers (N,) and (M,).
-        seed: draws the fifth that is held out, with its share of each class.
+        seed: draws the fifth that is held out, with its share of each class where each has two labels at least.
     Returns:
         ``accuracy``; ``penalty``, one of ``PENALTIES``; ``held_out_accuracy``, with which it was chosen; and
         ``features``, D.
     Raises:
-        ValueError: counts that differ, features that are not finite, or a class with a single label.
+        ValueError: counts that differ, features that are not finite, or a single label.
     """
     check_features(train, labels, test, test_labels)
     from sklearn.model_selection import train_test_split  # where it is used: it takes a second
 
     classes, targets = np.unique(labels, return_inverse=True)
-    size = max(round(len(labels) / 5), len(classes))
-    parts = train_test_split(np.arange(len(labels)), test_size=size, stratify=labels, random_state=seed)
+    enough = np.bincount(targets).min() >= 2  # for a share of each class on both sides
+    size = max(round(len(labels) / 5), len(classes) if enough else 1)
+    parts = train_test_split(
+        np.arange(len(labels)), test_size=size, stratify=labels if enough else None, random_state=seed
+    )
     fitted, held = map(torch.from_numpy, parts)
     ridge = Ridge(torch.from_numpy(train), F.one_hot(torch.from_numpy(targets), len(classes)).float())
     ridge.add(fitted)
@@ -162,9 +167,8 @@ def check_features(train: np.ndarray, labels: np.ndarray, test: np.ndarray, test
         )
     if not np.isfinite(train).all() or not np.isfinite(test).all():
         raise ValueError("some features are not finite numbers: look at the encoder's training.")
-    names, counts = np.unique(labels, return_counts=True)
-    if len(names) < 2 or counts.min() < 2:
+    if len(labels) < 2:
         raise ValueError(
-            "a linear evaluation needs two classes at least, and two labels of each, one to fit and one to choose "
-            f"the penalty on; there are {len(names)} classes, and {counts.min()} label of {names[counts.argmin()]}."
+            "a linear evaluation needs two labels at least, one to fit and one to choose the penalty on; "
+            f"there is {len(labels)}."
         )

@@ -138,8 +138,31 @@ def classification(report: Report, images: Images, claims: Value) -> None:
     report.text("classification.text", accuracies=accuracies_table, classifier=training)
     _show(report, images, "head_training", plots.classifier(main, report.figure_words))
     accuracies(report, images, claims)
+    evaluations(report, images)
     if len(images.first["dataset"]["classes"]) > 1:
         _show(report, images, "class_accuracy", plots.class_accuracy(main, report.figure_words))
+
+
+def evaluations(report: Report, images: Images) -> None:
+    """The linear evaluation, beside neighbours, the untrained encoder and the head; or that a record has none."""
+    if any("linear_evaluation" not in entry for r in images.main for entry in r["results"]["classifiers"]):
+        report.text("evaluations.missing")
+        return
+    anchor, entries = f"evaluations-{images.name}", each(images.main, "results", "classifiers", 0)
+    found, control = (each(entries, name, "accuracy") for name in ("linear_evaluation", "untrained_linear_evaluation"))
+    report.text(
+        "evaluations.text",
+        anchor=anchor,
+        features=report.count(entries[0]["linear_evaluation"]["features"]),
+        labels=report.count(entries[0]["labels"]),
+        linear=report.percent(found),
+        untrained=report.percent(control),
+        added=report.number([derive(lambda a, b: a - b, *pair) for pair in zip(found, control, strict=True)], 100, 1),
+        knn=report.percent(each(entries, "knn_accuracy")),
+        head=report.percent(each(entries, "test_accuracy")),
+    )
+    drawn = plots.evaluations([r.content for r in images.main], report.figure_words)
+    report.figure(drawn, "evaluations", anchor, name=images.title)
 
 
 def errors(report: Report, images: Images) -> None:

@@ -144,7 +144,7 @@ def _pool(
                 yield running.pop(future), future.result()
     finally:
         processes = list((pool._processes or {}).values())
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(wait=not running, cancel_futures=True)
         for process in processes if running else []:  # interrupted: what they are at is graded again
             process.terminate()
 

@@ -22,6 +22,10 @@ class Bar(NamedTuple):
     values: Sequence[float]
     own: bool
 
+    @property
+    def mean(self) -> float:
+        return statistics.mean(self.values)
+
 
 def headline(records: Sequence[dict[str, Any]], claims: dict[str, Any], say: Words = SPOKEN) -> Figure | None:
     """A panel for each data set: the accuracy of its runs of SimCLR, then the baselines, best first.
@@ -41,38 +45,34 @@ def headline(records: Sequence[dict[str, Any]], claims: dict[str, Any], say: Wor
         return None
     for name, found in _by_data(records, lambda _: True).items():
         if name in panels:
-            panels[name] += sorted(_baselines(found, claims.get(name, {}), say), key=lambda bar: -_mean(bar))
+            panels[name] += sorted(_baselines(found, claims.get(name, {}), say), key=lambda bar: -bar.mean)
     counts = [len(bars) for bars in panels.values()]
     drawn, axes = figure(7.0, 0.28 * sum(counts) + 0.7 * len(counts) + 0.3, len(counts), 1, sharex=True,
                          gridspec_kw={"height_ratios": counts})  # fmt: skip
     data = {name: found[0]["dataset"] for name, found in _by_data(records, _shown).items()}
     for axis, (name, bars) in zip(axes[:, 0], panels.items(), strict=True):
-        _panel(axis, as_drawn(title(data[name])), bars)
+        panel(axis, as_drawn(title(data[name])), bars)
     axes[-1, 0].set_xlabel(say("plot.test_accuracy"))
-    said = [say.plain("alt.bar", name=bar.name, value=f"{_mean(bar):.1%}") for bars in panels.values() for bar in bars]
+    said = [say.plain("alt.bar", name=bar.name, value=f"{bar.mean:.1%}") for bars in panels.values() for bar in bars]
     drawn.alt = say.plain("alt.headline", list=listed(said, say))
     lines = [data_line(data[name], say) for name in panels]
     drawn.name("\n".join(lines), all(standing(data[name]) != "sample" for name in panels))
     return drawn
 
 
-def _panel(axis: Any, name: str, bars: Sequence[Bar]) -> None:
+def panel(axis: Any, name: str, bars: Sequence[Bar]) -> None:
     """Horizontal bars from the top down, each with its figure; the report's own in colour, the others hatched."""
     place = range(len(bars))[::-1]
     for at, bar in zip(place, bars, strict=True):
-        axis.barh(at, 100 * _mean(bar), 0.72, xerr=100 * deviation(bar.values) or None, edgecolor=PAPER, ecolor=INK,
+        axis.barh(at, 100 * bar.mean, 0.72, xerr=100 * deviation(bar.values) or None, edgecolor=PAPER, ecolor=INK,
                   color=PALETTE[0] if bar.own else GREY, hatch="" if bar.own else HATCHES[1])  # fmt: skip
-        axis.annotate(f"{100 * _mean(bar):.2f}".removesuffix("0").removesuffix(".0") + "%", (100 * _mean(bar), at),
+        axis.annotate(f"{100 * bar.mean:.2f}".removesuffix("0").removesuffix(".0") + "%", (100 * bar.mean, at),
                       (6, 0), textcoords="offset points", va="center", fontsize=9, color=INK,
                       fontweight="bold" if bar.own else "normal")  # fmt: skip
     axis.set_yticks(list(place), [wrapped(bar.name, 190, 9) for bar in bars], fontsize=9)
     axis.set(xlim=(0, 116), xticks=range(0, 101, 25), ylim=(-0.6, len(bars) - 0.4))
     axis.set_title(name, loc="left", fontweight="bold")
     axis.grid(visible=False, axis="y")
-
-
-def _mean(bar: Bar) -> float:
-    return statistics.mean(bar.values)
 
 
 def _shown(record: dict[str, Any]) -> bool:
@@ -91,18 +91,23 @@ def _by_data(records: Sequence[dict[str, Any]], wanted: Any) -> dict[str, list[d
 
 def _runs(records: Sequence[dict[str, Any]], say: Words) -> list[Bar]:
     """A bar for each run and number of labels."""
-    bars: dict[tuple[str, int], list[float]] = {}
+    bars: dict[tuple[str, int, str], list[float]] = {}
     for record in records:
         for entry in record["results"]["classifiers"]:
-            bars.setdefault((record["parameters"]["run"], entry["labels"]), []).append(entry["test_accuracy"])
-    several = len({run for run, _ in bars}) > 1
+            key = record["parameters"]["run"], entry["labels"]
+            if "linear_evaluation" in entry:  # records from before there was one have none
+                bars.setdefault((*key, "linear"), []).append(entry["linear_evaluation"]["accuracy"])
+            bars.setdefault((*key, "head"), []).append(entry["test_accuracy"])
+    several, measured = len({run for run, *_ in bars}) > 1, any(kind == "linear" for *_, kind in bars)
+    kinds = {"linear": "evaluation.linear", "head": "evaluation.head"}
+    named = {kind: f"SimCLR, {say.plain(key)}" if measured else "SimCLR" for kind, key in kinds.items()}
     return [
-        Bar(_with_labels("SimCLR" + (f" ({as_drawn(run)})" if several else ""), count, say), values, True)
-        for (run, count), values in bars.items()
+        Bar(with_labels(named[kind] + (f" ({as_drawn(run)})" if several else ""), count, say), values, True)
+        for (run, count, kind), values in bars.items()
     ]
 
 
-def _with_labels(name: str, count: int, say: Words) -> str:
+def with_labels(name: str, count: int, say: Words) -> str:
     return say.plain("plot.with_labels", name=name, count=f"{count:,}")
 
 
@@ -116,7 +121,7 @@ def _baselines(records: Sequence[dict[str, Any]], claims: dict[str, Any], say: W
                 found.setdefault(row["labels"], []).append(row["test_accuracy"])
         # as many labels as the classifier had; else the most there are below
         for count in {max((c for c in found if c <= asked), default=0) for asked in counts} - {0}:
-            bars.append(Bar(_with_labels(say.or_as_is("way", method), count, say), found[count], False))
+            bars.append(Bar(with_labels(say.or_as_is("way", method), count, say), found[count], False))
     clusterings: dict[str, list[float]] = {}
     for row in (row for r in records for row in r["results"].get("clusterings", [])):
         clusterings.setdefault(clustering_name(row, say), []).append(row["majority"])
@@ -136,5 +141,5 @@ def _reported(claims: dict[str, Any], counts: Sequence[int], say: Words) -> list
             name = say.plain("table.original_lab")
             if "encoder" in best:
                 name = say.plain("plot.of_encoder", name=name, encoder=say.or_as_is("encoder", best["encoder"]))
-            bars.append(Bar(_with_labels(name, count, say), [best["test_accuracy"]], False))
+            bars.append(Bar(with_labels(name, count, say), [best["test_accuracy"]], False))
     return bars

@@ -82,7 +82,10 @@ class Tutor:
             raise
         except Exception as error:
             frames = [f for f in traceback.extract_tb(error.__traceback__)[1:] if "site-packages" not in f.filename]
-            line = f" ({frames[-1].line})" if frames and frames[-1].line else ""
+            raised = frames[-1].line if frames else ""
+            if hasattr(error, "told"):  # when graded: raised in the student's process, which says where
+                raised = next((text for *_, text in error.told.get("where", [])[-1:]), "")
+            line = f" ({raised})" if raised else ""
             yours = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}{line}"
             raise self.failure(step, "common.raised", yours=yours) from error
 

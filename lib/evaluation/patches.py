@@ -1,0 +1,49 @@
+"""Whitened random patches: features that nobody has trained, and the baseline that any pretraining has to beat.
+
+Patches cut at random from unlabelled images, whitened, are the filters of a single convolution; a soft threshold, a sum
+over a grid of places, and a linear classifier do the rest (Coates, Ng & Lee 2011, "An Analysis of Single-Layer
+Networks", sections 3.2 and 4.4; with random patches for a dictionary: Thiry et al. 2021, arXiv:2101.07528).
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Patches(nn.Module):
+    """Normalised images (N, C, H, W) to two answers a patch in ``cells`` × ``cells`` places: (N, 2 · count · cells²).
+
+    Args:
+        images: (M, C, H, W) normalised floats, unlabelled, from which the patches are cut; 2,000 are plenty.
+        count: how many patches.
+        side: of a patch, in pixels.
+        cells: of a side of the grid over which answers are averaged.
+        threshold: of an answer, in deviations of all answers to its patch; only what is above passes, likewise for
+            the patch's negative.
+        floor: added to the variance of each direction, so that directions of mere noise are not blown up.
+        precision: of the convolution, ``float32`` or ``bfloat16``.
+    """
+
+    def __init__(self, images: Tensor, count: int, seed: int = 0, side: int = 6, cells: int = 2,
+                 threshold: float = 1.0, floor: float = 1e-3, precision: str = "float32"):  # fmt: skip
+        super().__init__()
+        self.cells, self.precision = cells, getattr(torch, precision)
+        cut = F.unfold(images, side, stride=side // 2).mT.flatten(0, 1)  # (M · places, C · side²)
+        mean = cut.mean(0)
+        variance, directions = torch.linalg.eigh((cut - mean).T @ (cut - mean) / len(cut))
+        whitening = directions * (variance + floor).rsqrt() @ directions.T  # symmetric: a whitened patch is an image
+        drawn = torch.randperm(len(cut), generator=torch.Generator().manual_seed(seed))[:count]
+        filters = F.normalize((cut[drawn] - mean) @ whitening) @ whitening  # whitens what it is compared with, too
+        self.filters = nn.Parameter(filters.view(count, -1, side, side), requires_grad=False)
+        self.register_buffer("bias", -filters @ mean)
+        # whitened, all directions have (nearly) the same variance: of unit length, so have all answers
+        self.register_buffer("threshold", threshold * (filters * (filters @ (cut - mean).T.cov())).sum(1).sqrt())
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.cat([self._answers(some) for some in images.split(50)])  # maps of 1,000 images would take 5 GB
+
+    def _answers(self, images: Tensor) -> Tensor:
+        kind, threshold = self.precision, self.threshold[:, None, None]
+        found = F.conv2d(images.to(kind), self.filters.to(kind), self.bias.to(kind)).float()
+        both = torch.cat([F.relu(found - threshold), F.relu(-found - threshold)], 1)
+        return F.adaptive_avg_pool2d(both, self.cells).flatten(1)

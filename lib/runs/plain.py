@@ -1,0 +1,55 @@
+"""A run's linear evaluation: its encoder, frozen, on a single plain view, beside an encoder that has learnt nothing."""
+
+import torch
+from torch.optim.swa_utils import update_bn
+
+from lib.evaluation.linear import Pooled, linear_evaluation, plain_features
+from lib.evaluation.neighbours import knn_accuracy
+from lib.models import SimCLR
+from lib.runs.lab import Data
+from lib.runs.records import Run
+from lib.runs.spoken import tell
+from lib.runs.trained import starting_point
+
+CELLS = 4  # maps are averaged over a grid of 4 × 4 places
+STATISTICS = 4000  # unlabelled images that BatchNorm's statistics of an encoder that never learnt are taken from
+
+
+def evaluate(run: Run, given: Data, model: SimCLR) -> None:
+    """What a linear classifier makes of the encoder's features of the test images, for each list of labelled chunks.
+
+    The features are those that the run's head takes: maps of layers, averaged over a grid, or the output h. Beside it
+    stand a vote of the 20 nearest neighbours in h, and the same classifier on as many features of the encoder as it
+    was before pretraining, its BatchNorm's statistics taken from unlabelled images.
+    """
+    p, images = run.asked, given.images
+    with run.phase("linear evaluation"):
+        encoders = {"after": model.encoder, "before": untrained(run, given).encoder}
+        layers = p.feature_layers
+        readers = {name: Pooled(e, layers, CELLS) if layers else e for name, e in encoders.items()} | {"h": model.encoder}
+        tested = {name: plain_features(r, images.test_images, p.plain_views) for name, r in readers.items()}
+        for place, entry in enumerate(run.results["classifiers"]):
+            labelled, labels = given.labelled(place)
+            known = {name: plain_features(r, labelled, p.plain_views) for name, r in readers.items()}
+            labels, answers = labels.numpy(), images.test_labels.numpy()
+            found, control = (
+                linear_evaluation(known[name], labels, tested[name], answers, p.seed) for name in ("after", "before")
+            )
+            entry["linear_evaluation"] = found
+            entry["untrained_linear_evaluation"] = control
+            entry["knn_accuracy"] = knn_accuracy(known["h"], labels, tested["h"], answers)
+            shown = (found["accuracy"], entry["knn_accuracy"], control["accuracy"], entry["test_accuracy"])
+            names = ("linear", "knn", "untrained", "head")
+            tell("lesson.evaluated_linearly", labels=f"{len(labels):,}", features=f"{found['features']:,}",
+                 **{name: f"{share:.2%}" for name, share in zip(names, shown, strict=True)})  # fmt: skip
+
+
+def untrained(run: Run, given: Data) -> SimCLR:
+    """The run's network as it was before pretraining, but with BatchNorm's statistics of unlabelled images.
+
+    Without them each layer would pass on its input in another scale, and the control would be too easy to beat.
+    """
+    with torch.random.fork_rng(devices=[]):  # the run's own random numbers go on as if there were no control
+        model = starting_point(run.content, given.images)
+    update_bn(map(run.asked.plain_views, given.unlabelled(STATISTICS).split(1000)), model.encoder)
+    return model.eval()
