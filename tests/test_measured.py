@@ -153,6 +153,20 @@ def test_what_cannot_be_is_refused(changes, said):
         asked(**changes)
 
 
+def test_what_stands_beside_learns_nothing_or_from_the_labels(digits, tmp_path, monkeypatch):
+    monkeypatch.setattr(fair, "PATCHES", 8)
+    p = asked(runs=str(tmp_path), beside=["pixels", "untrained", "patches"])
+    run, rows = records.Run(p), torch.arange(200)
+    parts = [(digits.train_images[part], digits.train_labels[part]) for part in (slice(200), slice(200, 300))]
+    run.results["scored_on"] = "test"
+    fair.evaluate_beside(run, fair.Shared(digits, rows, *parts))
+    found = {row["name"]: row for row in run.results["evaluations"]}
+    assert list(found) == p.beside
+    assert [row["features"] for row in found.values()] == [784, 128, 64]
+    assert all(row["linear_accuracy"] > 0.5 for row in found.values())
+    assert "test_accuracy" not in run.results, "that is the method's"
+
+
 def test_crops_are_shares_of_the_epochs():
     assert fair.sides([[0.67, 16], [1, 24]], 8) == [[5, 16], [8, 24]]
     assert fair.sides([[0.67, 16], [1, 24]], 1) == [[1, 16]]

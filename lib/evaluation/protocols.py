@@ -40,7 +40,7 @@ HEADS: dict[str, Head] = {
 }
 
 #: What may stand beside a method that learns without labels, by name.
-BESIDE = ("pixels", "untrained", "from scratch", "ImageNet")
+BESIDE = ("pixels", "untrained", "patches", "from scratch", "ImageNet")
 
 #: Images that a kNN probe takes: fewer tell nothing, and leave the vote no neighbours.
 LEAST_PROBE = 10

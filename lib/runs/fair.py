@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from lib import data, methods
 from lib.augment import Views
 from lib.evaluation import classification, linear, neighbours, representation
+from lib.evaluation.patches import Patches
 from lib.evaluation.protocols import BESIDE
 from lib.methods import Method
 from lib.models import Classifier, SimCLR, whiten
@@ -24,6 +25,7 @@ from lib.runs.records import Run
 from lib.runs.spoken import tell, tell_data, word
 from lib.training import Settings, train_classifier
 
+PATCHES = 512
 SPECTRUM = 64  # principal directions that a record keeps
 
 
@@ -186,6 +188,8 @@ def evaluate_beside(run: Run, given: Shared) -> None:
             evaluate(run, given, name, None)
         elif name == "untrained":
             evaluate(run, given, name, network(run, given).eval().encoder)
+        elif name == "patches":
+            evaluate(run, given, name, Patches(p.random_views.plain(given.unlabelled[:2000]), PATCHES, p.seed))
         elif name == "ImageNet":
             evaluate(run, given, name, weights.eval().encoder)
         else:
