@@ -55,8 +55,9 @@ def spectrum(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Figure:
         shares = [100 * max(share, 1e-9) for share in row["spectrum"]]
         colour = INK if name in BESIDE else PALETTE[i]
         axis.plot(range(1, len(shares) + 1), shares, color=colour, linestyle=DASHES[i % 4])
-        ends.append((float(np.log10(max(shares[-1], 1e-4))), named(name, say), colour))
-        said.append(say.plain("alt.spectrum", name=named(name, say), rank=f"{row['effective_rank']:.1f}"))
+        told = {"name": named(name, say), "rank": f"{row['effective_rank']:.1f}"}
+        ends.append((float(np.log10(max(shares[-1], 1e-4))), say("plot.rank", **told), colour))
+        said.append(say.plain("alt.spectrum", **told))
     axis.set(yscale="log", xlabel=say("plot.direction"), ylabel=say("plot.variance_share"), ylim=(1e-4, 100))
     axis.set_xscale("log")
     _ends(axis, ends)
