@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from lib import methods, words
+from lib import data, methods, words
 from lib.evaluation.representation import effective_rank, spectrum
 from lib.files import ROOT
 from lib.models import SimCLR
@@ -165,6 +165,17 @@ def test_what_stands_beside_learns_nothing_or_from_the_labels(digits, tmp_path, 
     assert [row["features"] for row in found.values()] == [784, 128, 64]
     assert all(row["linear_accuracy"] > 0.5 for row in found.values())
     assert "test_accuracy" not in run.results, "that is the method's"
+
+
+def test_the_untrained_encoder_has_the_statistics_of_images(tmp_path, monkeypatch):
+    p, found = asked("cifar10-simclr", runs=str(tmp_path), beside=["untrained"]), {}
+    images = data.load("cifar10")
+    part = (images.train_images[:100], images.train_labels[:100])
+    monkeypatch.setattr(fair, "evaluate", lambda run, given, name, encoder: found.update({name: encoder}))
+    fair.evaluate_beside(records.Run(p), fair.Shared(images, torch.arange(200), part, part))
+    norms = [module for module in found["untrained"].modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert norms
+    assert all(norm.running_mean.abs().max() > 0 and not norm.training for norm in norms)
 
 
 def test_crops_are_shares_of_the_epochs():

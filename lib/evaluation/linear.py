@@ -12,6 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 
 from lib.augment import Views
 from lib.models import Classifier
@@ -22,6 +23,8 @@ from lib.training.classifier import compute_features
 PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4)
 #: Rows or columns that are standardised at a time: 100 MB of 12,800 features.
 BLOCK = 2048
+#: Unlabelled images that BatchNorm's statistics of an encoder that never learnt are taken from.
+STATISTICS = 4000
 
 
 class Pooled(nn.Module):
@@ -55,6 +58,14 @@ def plain_features(encoder: nn.Module, images: Tensor, views: Views) -> np.ndarr
     with torch.random.fork_rng(devices=[]):  # the reader's unused head must not draw from the run's random numbers
         reader = Classifier(encoder, tuple(images.shape[1:]))
     return compute_features(reader, images, views).float().cpu().numpy()
+
+
+def take_statistics(encoder: nn.Module, images: Tensor, views: Views) -> None:
+    """Give BatchNorm's layers of an encoder that never learnt the statistics of uint8 images (N, C, H, W), as they are.
+
+    Without them each layer would pass on its input in another scale, and the control would be too easy to beat.
+    """
+    update_bn(map(views.plain, images.split(1000)), encoder)
 
 
 def linear_evaluation(

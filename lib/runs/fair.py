@@ -187,7 +187,9 @@ def evaluate_beside(run: Run, given: Shared) -> None:
         if name == "pixels":
             evaluate(run, given, name, None)
         elif name == "untrained":
-            evaluate(run, given, name, network(run, given).eval().encoder)
+            encoder = network(run, given).encoder
+            linear.take_statistics(encoder, given.unlabelled[: linear.STATISTICS], p.random_views)
+            evaluate(run, given, name, encoder.eval())
         elif name == "patches":
             evaluate(run, given, name, Patches(p.random_views.plain(given.unlabelled[:2000]), PATCHES, p.seed))
         elif name == "ImageNet":

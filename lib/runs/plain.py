@@ -1,9 +1,8 @@
 """A run's linear evaluation: its encoder, frozen, on a single plain view, beside an encoder that has learnt nothing."""
 
 import torch
-from torch.optim.swa_utils import update_bn
 
-from lib.evaluation.linear import Pooled, linear_evaluation, plain_features
+from lib.evaluation.linear import STATISTICS, Pooled, linear_evaluation, plain_features, take_statistics
 from lib.evaluation.neighbours import knn_accuracy
 from lib.models import SimCLR
 from lib.runs.lab import Data
@@ -12,7 +11,6 @@ from lib.runs.spoken import tell
 from lib.runs.trained import starting_point
 
 CELLS = 4  # maps are averaged over a grid of 4 × 4 places
-STATISTICS = 4000  # unlabelled images that BatchNorm's statistics of an encoder that never learnt are taken from
 
 
 def evaluate(run: Run, given: Data, model: SimCLR) -> None:
@@ -26,7 +24,9 @@ def evaluate(run: Run, given: Data, model: SimCLR) -> None:
     with run.phase("linear evaluation"):
         encoders = {"after": model.encoder, "before": untrained(run, given).encoder}
         layers = p.feature_layers
-        readers = {name: Pooled(e, layers, CELLS) if layers else e for name, e in encoders.items()} | {"h": model.encoder}
+        readers = {name: Pooled(e, layers, CELLS) if layers else e for name, e in encoders.items()}
+        h = "h" if layers else "after"  # without layers these features are h
+        readers[h] = model.encoder
         tested = {name: plain_features(r, images.test_images, p.plain_views) for name, r in readers.items()}
         for place, entry in enumerate(run.results["classifiers"]):
             labelled, labels = given.labelled(place)
@@ -37,7 +37,7 @@ def evaluate(run: Run, given: Data, model: SimCLR) -> None:
             )
             entry["linear_evaluation"] = found
             entry["untrained_linear_evaluation"] = control
-            entry["knn_accuracy"] = knn_accuracy(known["h"], labels, tested["h"], answers)
+            entry["knn_accuracy"] = knn_accuracy(known[h], labels, tested[h], answers)
             shown = (found["accuracy"], entry["knn_accuracy"], control["accuracy"], entry["test_accuracy"])
             names = ("linear", "knn", "untrained", "head")
             tell("lesson.evaluated_linearly", labels=f"{len(labels):,}", features=f"{found['features']:,}",
@@ -45,11 +45,8 @@ def evaluate(run: Run, given: Data, model: SimCLR) -> None:
 
 
 def untrained(run: Run, given: Data) -> SimCLR:
-    """The run's network as it was before pretraining, but with BatchNorm's statistics of unlabelled images.
-
-    Without them each layer would pass on its input in another scale, and the control would be too easy to beat.
-    """
+    """The run's network as it was before pretraining, but with BatchNorm's statistics of unlabelled images."""
     with torch.random.fork_rng(devices=[]):  # the run's own random numbers go on as if there were no control
         model = starting_point(run.content, given.images)
-    update_bn(map(run.asked.plain_views, given.unlabelled(STATISTICS).split(1000)), model.encoder)
+    take_statistics(model.encoder, given.unlabelled(STATISTICS), run.asked.plain_views)
     return model.eval()
