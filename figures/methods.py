@@ -13,11 +13,11 @@ import evidence
 
 from lib.files import ROOT
 from lib.report import measured, values
+from lib.report.measured import TRIALS
 from lib.runs import recipes
 from lib.words import load
 
 RECORDS = ROOT / "figures/records/methods"
-TRIALS = ROOT / "bench/results/methods.json"
 PAGE = ROOT / "docs/methods.md"
 INTRO = """# Methods at equal computing
 

@@ -237,6 +237,18 @@ def test_the_chapter_has_table_figures_and_verdicts(language, monkeypatch):
     assert str(say("measured.verdict_of.not_run")) in page, "no run started from ImageNet"
 
 
+@pytest.mark.parametrize("trials", [True, False])
+def test_the_chapter_says_whether_settings_were_chosen_by_trials(trials, monkeypatch, tmp_path):
+    (place := tmp_path / "methods.json").write_text("{}", encoding="utf-8")
+    monkeypatch.setattr(measured, "TRIALS", place if trials else tmp_path / "none")
+    shown = []
+    monkeypatch.setattr("lib.report.page.display", lambda piece: shown.append(str(piece.data)))
+    measured.whole(Report("en"), measured.gather(valued([record("simclr")])))
+    page = "\n".join(shown)
+    assert ("chosen by the same number of trials" in page) is trials
+    assert ("nobody has tuned on these images" in page) is not trials
+
+
 def test_a_verdict_follows_the_figures(monkeypatch):
     report = Report("en")
 

@@ -7,6 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from lib.evaluation.protocols import BESIDE
+from lib.files import ROOT
 from lib.methods import METHODS
 from lib.report import method_plots, style
 from lib.report.evidence import command
@@ -16,6 +17,8 @@ from lib.report.values import Value, derive, in_sweep
 from lib.words import given_name
 
 CONTRASTIVE = ("simclr", "moco")
+#: The trials that chose the recipes' settings; without them nobody has chosen any.
+TRIALS = ROOT / "bench/results/methods.json"
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def whole(report: Report, measured: Sequence[Measured]) -> None:
     report.section("measured.verdicts", 3, "methods-verdicts")
     report.text("measured.verdicts.text")
     report.points([said for found in measured for said in verdicts(report, found)])
-    report.text("measured.unequal")
+    report.text("measured.unequal", chosen=report.words("measured.tuned" if TRIALS.exists() else "measured.untuned"))
 
 
 def _table(report: Report, found: Measured) -> None:
