@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import evidence
+import lab_runs
 import methods
 
 from lib.files import ROOT
@@ -44,6 +45,7 @@ def draw() -> None:
     }.items():
         figure.savefig(HERE / f"{name}.svg", metadata={"Date": None})
     evidence.write()
+    lab_runs.write()
     methods.write()
 
 

@@ -9,7 +9,7 @@ from bs4 import BeautifulSoup
 from lib import words
 from lib.evaluation.protocols import HEADS, WAYS
 from lib.files import ROOT
-from lib.report import evidence, evidence_plots, sections, values, verdicts
+from lib.report import evidence, plots, sections, values, verdicts
 from lib.report import page as report_page
 from lib.report.evidence import gather
 from lib.report.page import Report
@@ -332,12 +332,12 @@ def test_claims_on_a_sample_are_not_judged(everything, shown):
 
 def test_figures_hold_what_the_records_do(everything):
     contents = [r.content for r in everything if "label_efficiency" in r.content["results"]]
-    axis = evidence_plots.label_efficiency(contents).axes[0]
+    axis = plots.label_efficiency(contents).axes[0]
     assert len(axis.lines) == len(WAYS)
     assert axis.lines[0].get_ydata() == pytest.approx([50.05, 60.05, 70.05])
-    assert len(evidence_plots.similarities(contents[0]).axes) == 2
+    assert len(plots.similarities(contents[0]).axes) == 2
     main = [r.content for r in everything if r.content["parameters"]["run"] == "mnist"]
-    assert evidence_plots.growth(main).axes[0].lines[0].get_ydata()[1] == pytest.approx(0.5)
+    assert plots.growth(main).axes[0].lines[0].get_ydata()[1] == pytest.approx(0.5)
     bars = [("τ", [("0.1", [0.9, 0.92], False), ("0.5", [0.8], True)])]
-    axis = evidence_plots.controls(bars, contents[0]["dataset"]).axes[0]
+    axis = plots.controls(bars, contents[0]["dataset"]).axes[0]
     assert [drawn[0].get_xdata()[0] for drawn in axis.containers] == pytest.approx([91, 80])

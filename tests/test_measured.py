@@ -12,7 +12,7 @@ from lib import data, methods, words
 from lib.evaluation.representation import effective_rank, spectrum
 from lib.files import ROOT
 from lib.models import SimCLR
-from lib.report import measured, method_plots
+from lib.report import measured, plots
 from lib.report.page import Report
 from lib.report.values import Source, Value
 from lib.runs import fair, parameters, profiles, recipes, records
@@ -268,9 +268,9 @@ def test_a_verdict_follows_the_figures(monkeypatch):
 @pytest.mark.parametrize("language", words.LANGUAGES)
 def test_figures_say_what_they_show(language):
     say = words.load(language)
-    drawn = method_plots.accuracies(several()[:-1], say)
+    drawn = plots.accuracies(several()[:-1], say)
     assert "94.1%" in drawn.alt
-    assert "2.8" in method_plots.spectrum(several()[:-1], say).alt
+    assert "2.8" in plots.spectrum(several()[:-1], say).alt
 
 
 def test_the_recipes_have_what_won_the_trials():

@@ -11,7 +11,7 @@ from matplotlib.text import Annotation, Text
 
 from lib import words
 from lib.files import ROOT
-from lib.report import evidence_plots, plots, style
+from lib.report import plots, style, svg
 from lib.report.named import crops_named, views_named
 from lib.runs.records import load, load_all
 
@@ -31,10 +31,10 @@ def everything(say):
         "maps": plots.maps(labels, say),
         "comparison": plots.comparison(clusterings, say),
         "time": plots.clustering_time(clusterings, say),
-        "labels": evidence_plots.label_efficiency([labels], say),
-        "similarities": evidence_plots.similarities(labels, say),
-        "growth": evidence_plots.growth([load(RECORDS / "evidence/mnist-seed0")], say),
-        "controls": evidence_plots.controls([(name, rows) for name in "τBE"], labels["dataset"], say),
+        "labels": plots.label_efficiency([labels], say),
+        "similarities": plots.similarities(labels, say),
+        "growth": plots.growth([load(RECORDS / "evidence/mnist-seed0")], say),
+        "controls": plots.controls([(name, rows) for name in "τBE"], labels["dataset"], say),
     }
     for name, seeds in (("mnist", mnist), ("cifar10", cifar)):
         assert {r["dataset"]["name"] for r in seeds} == {name}
@@ -81,18 +81,18 @@ def test_nothing_is_cut_off_at_the_reports_width_or_on_a_phone(figures):
             assert cut_off(figure.narrow) == [], f"{name}, narrow"
             assert figure.narrow.get_figwidth() <= style.NARROW, name
         elif figure.stacks and figure.get_figwidth() > style.NARROW:
-            with style._stacked(figure):
+            with svg._stacked(figure):
                 assert figure.get_figwidth() == style.NARROW
                 assert cut_off(figure) == [], f"{name}, narrow"
 
 
 def test_a_phone_gets_the_panels_one_below_the_other_and_the_figure_stays_as_it_was(figures):
     figure = figures["classifier-mnist"]
-    before = style.svg(figure)
+    before = svg.draw(figure)
     assert before.narrow.width == round(96 * style.NARROW) < before.width
     assert before.narrow.height > before.height
-    assert style.svg(figure).svg == before.svg
-    images = style.svg(figures["views-mnist"])
+    assert svg.draw(figure).svg == before.svg
+    images = svg.draw(figures["views-mnist"])
     assert images.narrow.width <= 96 * style.NARROW < images.width, "of images there are fewer"
 
 
@@ -100,7 +100,7 @@ def test_no_colour_of_a_text_is_left_black_and_every_ink_has_a_dark_one(figures)
     for name, figure in figures.items():
         for text in figure.findobj(Text):
             assert to_hex(text.get_color()) in style.DARK | dict.fromkeys(style.PALETTE), (name, text.get_text())
-    drawn = style.svg(figures["pretraining-mnist"]).svg
+    drawn = svg.draw(figures["pretraining-mnist"]).svg
     assert "@media screen and (prefers-color-scheme: dark)" in drawn
     assert f'[style*="fill: {style.INK}"]' in drawn
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from lib import progress, words
 from lib.compare.grid import Asked
 from lib.report import live, values
-from lib.report.tries_plots import Shown, tries
+from lib.report.plots import Shown, tries
 
 NONE = "–"
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from lib.evaluation.protocols import HEADS, WAYS
-from lib.report import evidence_plots, plots
+from lib.report import plots
 from lib.report.findings import seed_count
 from lib.report.page import NONE, Report
 from lib.report.sections import SETTINGS, Images, by_images, count_seeds, each
@@ -147,7 +147,7 @@ def label_efficiency(report: Report, evidence: Evidence) -> None:
     anchors = {"figure": f"evidence-labels-{name}", "table": f"evidence-labels-{name}"}
     report.text("evidence.labels.text", **anchors)
     contents = [r.content for r in evidence.probed if len(r["results"]["label_efficiency"])]
-    _show(report, evidence, "labels", evidence_plots.label_efficiency(contents, report.figure_words))
+    _show(report, evidence, "labels", plots.label_efficiency(contents, report.figure_words))
     rows, commands = [], []
     for way in (way for way in WAYS if way in found):
         cells = {
@@ -205,7 +205,7 @@ def controls(report: Report, evidence: Evidence) -> None:
         ]
         drawn.append((report.figure_words.plain(f"settings.{key}"), bars))
     dataset = evidence.images.first["dataset"].content
-    _show(report, evidence, "controls", evidence_plots.controls(drawn, dataset, report.figure_words))
+    _show(report, evidence, "controls", plots.controls(drawn, dataset, report.figure_words))
     rows, commands = [], []
     for key, runs in groups.items():
         for run in (run for run in runs if run != base):
@@ -292,6 +292,6 @@ def representation(report: Report, evidence: Evidence) -> None:
     }
     figures = {"similarities": f"evidence-similarities-{name}", "growth": f"evidence-growth-{name}"}
     report.text("evidence.pairs.text" if main else "evidence.pairs.no_growth", **shown, **figures)
-    _show(report, evidence, "similarities", evidence_plots.similarities(seen[0].content, report.figure_words))
+    _show(report, evidence, "similarities", plots.similarities(seen[0].content, report.figure_words))
     if main:
-        _show(report, evidence, "growth", evidence_plots.growth([r.content for r in main], report.figure_words))
+        _show(report, evidence, "growth", plots.growth([r.content for r in main], report.figure_words))

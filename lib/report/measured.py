@@ -9,7 +9,7 @@ from markupsafe import Markup
 from lib.evaluation.protocols import BESIDE
 from lib.files import ROOT
 from lib.methods import METHODS
-from lib.report import method_plots, style
+from lib.report import plots, style
 from lib.report.evidence import command
 from lib.report.findings import seed_count
 from lib.report.page import NONE, Report
@@ -84,7 +84,7 @@ def whole(report: Report, measured: Sequence[Measured]) -> None:
         report.section("measured.on", 3, f"methods-{name}", name=found.title)
         _table(report, found)
         contents = [record.content for record in found.records]
-        for key, drawn in (("accuracies", method_plots.accuracies), ("spectrum", method_plots.spectrum)):
+        for key, drawn in (("accuracies", plots.accuracies), ("spectrum", plots.spectrum)):
             report.figure(
                 drawn(contents, report.figure_words), f"measured.{key}", f"methods-{key}-{name}", name=found.title
             )

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 from lib import words
-from lib.report import drawing, style, values
+from lib.report import drawing, style, svg, values
 from lib.report.values import Value
 from lib.words import literal
 
@@ -117,8 +117,8 @@ class Report:
         display(Markdown(_landing("\n".join(f"- {' '.join(point.split())}" for point in points))))
 
     def figure(self, figure: Figure, key: str, anchor: str = "", **given: Any) -> None:
-        """Show a figure as SVG (sharp at any size) with the caption ``<key>.caption``; see ``style.svg``."""
-        drawn, anchor = style.svg(figure), anchor or key.split(".")[-1]
+        """Show a figure as SVG (sharp at any size) with the caption ``<key>.caption``; see ``svg.draw``."""
+        drawn, anchor = svg.draw(figure), anchor or key.split(".")[-1]
         display(HTML(self._figure(drawn, key, anchor, "plot", given)))
 
     def diagrams(self, record: Value, *kinds: str, **given: Any) -> None:
@@ -147,7 +147,7 @@ class Report:
             figures = "".join(figure for _, figure in row)
             display(HTML(figures if wide else f'<div class="side-by-side">{figures}</div>'))
 
-    def _figure(self, drawn: style.Drawn, key: str, anchor: str, kind: str, given: dict) -> str:
+    def _figure(self, drawn: svg.Drawn, key: str, anchor: str, kind: str, given: dict) -> str:
         self.figures += 1
         caption = self.words(f"{key}.caption", **given)
         label = self.words("label.figure", number=self.figures)
@@ -158,7 +158,7 @@ class Report:
         )
         if drawn.narrow:
             narrow = f'width="{drawn.narrow.width}" height="{drawn.narrow.height}"'
-            below = style.PHONE if kind == "plot" else drawn.width - 40
+            below = svg.PHONE if kind == "plot" else drawn.width - 40
             source = f'<source media="(max-width: {below}px)" srcset="{drawn.narrow.uri}" {narrow}>'
             picture = f"<picture>{source}{picture}</picture>"
         elif drawn.width > 96 * style.NARROW:

@@ -13,8 +13,8 @@ from markupsafe import Markup
 from lib.report import style
 from lib.report.evidence import NAMES, as_code
 from lib.report.page import NONE, Report
+from lib.report.plots import Shown, tries
 from lib.report.sections import count_seeds, each
-from lib.report.tries_plots import Shown, tries
 from lib.report.values import Value, in_sweep
 from lib.runs import profiles, recipes
 from lib.words import given_name

@@ -1,10 +1,11 @@
 """A run's linear evaluation: its encoder, frozen, on a single plain view, beside an encoder that has learnt nothing."""
 
 import torch
+from torch import nn
 
 from lib.evaluation.linear import STATISTICS, Pooled, linear_evaluation, plain_features, take_statistics
 from lib.evaluation.neighbours import knn_accuracy
-from lib.models import SimCLR
+from lib.models import ENCODERS, SimCLR
 from lib.runs.lab import Data
 from lib.runs.records import Run
 from lib.runs.spoken import tell
@@ -22,26 +23,31 @@ def evaluate(run: Run, given: Data, model: SimCLR) -> None:
     """
     p, images = run.asked, given.images
     with run.phase("linear evaluation"):
-        encoders = {"after": model.encoder, "before": untrained(run, given).encoder}
-        layers = p.feature_layers
-        readers = {name: Pooled(e, layers, CELLS) if layers else e for name, e in encoders.items()}
-        h = "h" if layers else "after"  # without layers these features are h
-        readers[h] = model.encoder
+        encoders, layers = {"after": model.encoder, "before": untrained(run, given).encoder}, p.feature_layers
+        # one pass for both: h stands in the last columns
+        readers = {name: Pooled(e, [*layers, _last(e)], CELLS) if layers else e for name, e in encoders.items()}
+        asked, h = slice(-ENCODERS[p.encoder].features if layers else None), slice(-ENCODERS[p.encoder].features, None)
         tested = {name: plain_features(r, images.test_images, p.plain_views) for name, r in readers.items()}
         for place, entry in enumerate(run.results["classifiers"]):
             labelled, labels = given.labelled(place)
             known = {name: plain_features(r, labelled, p.plain_views) for name, r in readers.items()}
             labels, answers = labels.numpy(), images.test_labels.numpy()
             found, control = (
-                linear_evaluation(known[name], labels, tested[name], answers, p.seed) for name in ("after", "before")
+                linear_evaluation(known[name][:, asked], labels, tested[name][:, asked], answers, p.seed)
+                for name in ("after", "before")
             )
             entry["linear_evaluation"] = found
             entry["untrained_linear_evaluation"] = control
-            entry["knn_accuracy"] = knn_accuracy(known[h], labels, tested[h], answers)
+            entry["knn_accuracy"] = knn_accuracy(known["after"][:, h], labels, tested["after"][:, h], answers)
             shown = (found["accuracy"], entry["knn_accuracy"], control["accuracy"], entry["test_accuracy"])
             names = ("linear", "knn", "untrained", "head")
             tell("lesson.evaluated_linearly", labels=f"{len(labels):,}", features=f"{found['features']:,}",
                  **{name: f"{share:.2%}" for name, share in zip(names, shown, strict=True)})  # fmt: skip
+
+
+def _last(encoder: nn.Module) -> str:
+    """The name of the layer whose output is h."""
+    return [name for name, _ in encoder.named_children()][-1]
 
 
 def untrained(run: Run, given: Data) -> SimCLR:

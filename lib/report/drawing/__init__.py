@@ -17,7 +17,8 @@ from lib.report.drawing.network import network, network_wide
 from lib.report.drawing.sheet import Sheet
 from lib.report.drawing.step import classifier, training_step
 from lib.report.named import crops_named, operations
-from lib.report.style import LONGEST, Drawn, title
+from lib.report.style import LONGEST, title
+from lib.report.svg import Drawn
 from lib.report.values import Value
 from lib.words import Words, WordsError
 

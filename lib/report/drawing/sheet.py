@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 
 from lib.report.measure import MARKUP, wrapped
-from lib.report.style import Drawn
+from lib.report.svg import Drawn
 
 WIDTH, WIDE = 440, 800
 STYLE = Path(__file__).with_name("style.css").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The figures of the evidence: label efficiency, controls, how the representation grows. As in ``lib.report.plots``."""
+"""The figures of the evidence: label efficiency, controls, how the representation grows."""
 
 from collections.abc import Sequence
 from typing import Any

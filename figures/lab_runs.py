@@ -1,0 +1,98 @@
+"""The lab's own CIFAR-10 runs, in docs/cifar10.md: a table of the published records, and each run's curves.
+
+python figures/lab_runs.py writes them, between <!-- lab runs --> and <!-- end -->; figures/make.py calls it.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import readme
+
+from lib.files import ROOT
+from lib.report import plots, values
+from lib.report.verdicts import PUBLISHED
+from lib.runs.records import find_all, load
+
+PAGE = ROOT / "docs/cifar10.md"
+HEAD = (
+    "run", "the lab's figure", "head", "linear evaluation", "kNN on h", "untrained, linear",
+    "loss, first and last epoch", "knowing nothing", "pretraining", "head's training", "compute", "machine",
+)  # fmt: skip
+NONE = "None of these runs is published yet."
+
+
+def records() -> dict[str, list[dict[str, Any]]]:
+    """The published records of each run, a record for each seed; the smallest network first."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for path in find_all(PUBLISHED):
+        record = load(path)
+        if record["dataset"]["name"] == "cifar10":
+            found.setdefault(record["parameters"]["run"], []).append(record)
+    order = [claim["run"] for claim in _claims()["statements"] if "run" in claim]
+    return {run: found[run] for run in dict.fromkeys(order) if run in found}
+
+
+def table() -> str:
+    """A row for each run; a sentence where there is none."""
+    rows = [_row(run, seeds) for run, seeds in records().items()]
+    lines = [HEAD, ("---", *["---:"] * (len(HEAD) - 2), "---"), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) if rows else NONE
+
+
+def _claims() -> dict[str, Any]:
+    return values.load_yaml(ROOT / "notebooks/claims.yaml").content["cifar10"]
+
+
+def _row(run: str, seeds: list[dict[str, Any]]) -> tuple[str, ...]:
+    entries, place = [seed["results"]["classifiers"][0] for seed in seeds], seeds[0]["environment"]
+    losses = [[seed["history"]["pretraining"][at]["loss"] for seed in seeds] for at in (0, -1)]
+    phases = ("pretraining", entries[0]["history"])
+    flops = {seed["results"]["flops"]["pretraining"] for seed in seeds}
+    (work,) = flops  # the same for every seed
+    return (
+        f"`{run}`",
+        _reported(run),
+        values.percent([entry["test_accuracy"] for entry in entries]),
+        *readme.evaluated(entries),
+        " → ".join(values.mean(each) for each in losses),
+        values.written(math.log(2 * seeds[0]["parameters"]["batch_size"] - 1), 2),
+        *(values.mean([seed["seconds"][phase] for seed in seeds], digits=0, unit=" s") for phase in phases),
+        f"{work / 1e12:,.0f} TFLOP",
+        f"{place['processor']}, {place['cores']} cores" if place["device"] == "cpu" else place["device"],
+    )
+
+
+def _reported(run: str) -> str:
+    """The accuracy that the lab's text gives for a run, or hoped for."""
+    claims = _claims()
+    (claim,) = (c for c in claims["statements"] if c.get("run") == run and c["measure"] == "accuracy")
+    _, place, name = claim["reported"]
+    share = f"{values.written(100 * claims['recipes'][place][name], 2).removesuffix('.00')}%"
+    return f"{share}, hoped for" if name.endswith("hoped_for") else share
+
+
+def pictures() -> Iterator[tuple[str, Any]]:
+    """Loss and kNN accuracy over the epochs of each run."""
+    for run, seeds in records().items():
+        yield f"original-{run}", plots.pretraining(seeds)
+
+
+def filled(text: str) -> str:
+    """The page with what the records give in its place."""
+    shown = [table(), *(f"`{name.removeprefix('original-')}`:\n\n![{drawn.alt}](../figures/{name}.svg)"
+                        for name, drawn in pictures())]  # fmt: skip
+    place = re.compile(r"(<!-- lab runs -->\n).*?(<!-- end -->)", re.S)
+    return place.sub(lambda found: found[1] + "\n\n".join(shown) + "\n" + found[2], text)
+
+
+def write() -> None:
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for name, drawn in pictures():
+        drawn.savefig(Path(__file__).parent / f"{name}.svg", metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    write()
