@@ -16,6 +16,7 @@ from lib.cli.__main__ import parser
 from lib.files import ROOT
 
 sys.path.insert(0, str(ROOT / "figures"))  # its programs are no package
+import lab_runs
 import readme as tables
 
 READMES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh.md")}
@@ -116,6 +117,26 @@ def prose(readme):
 def test_the_readmes_tables_are_those_of_the_records(readme):
     assert tables.filled(READMES[readme], readme) == READMES[readme], "python figures/readme.py"
     assert READMES[readme].count("<!-- results: ") == 2
+
+
+def test_the_table_of_the_labs_own_runs_is_that_of_the_records(monkeypatch, tmp_path):
+    page = lab_runs.PAGE.read_text(encoding="utf-8")
+    assert lab_runs.filled(page) == page, "python figures/lab_runs.py"
+    record = records("improved/cifar10-seed0")[0]
+    record["parameters"] |= {"run": "cifar10-batch512", "batch_size": 512}
+    for seed, accuracy in ((0, 0.5), (1, 0.52)):
+        record["parameters"]["seed"], entry = seed, record["results"]["classifiers"][0]
+        entry |= {"test_accuracy": accuracy, "knn_accuracy": 0.45}
+        place = tmp_path / f"cifar10-batch512-seed{seed}" / "record.json"
+        place.parent.mkdir()
+        place.write_text(json.dumps(record), encoding="utf-8")
+    monkeypatch.setattr(lab_runs, "PUBLISHED", tmp_path)
+    name, lab, head, linear, knn, *_, chance, _, _, work, _ = lab_runs.table().splitlines()[-1].strip("| ").split(" | ")
+    assert (name, lab, head, linear, knn) == ("`cifar10-batch512`", "49.97%", "51.0 ± 1.4%", "–", "45.00 ± 0.00%")
+    assert (chance, work) == ("6.93", "59 TFLOP"), "log(2 · 512 − 1), and what the record counted"
+    assert [name for name, _ in lab_runs.pictures()] == ["original-cifar10-batch512"]
+    monkeypatch.setattr(lab_runs, "PUBLISHED", RECORDS / "quick")  # records, but none of the lab's runs
+    assert lab_runs.table() == lab_runs.NONE
 
 
 @pytest.mark.parametrize("readme", READMES)

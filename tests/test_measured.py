@@ -237,16 +237,18 @@ def test_the_chapter_has_table_figures_and_verdicts(language, monkeypatch):
     assert str(say("measured.verdict_of.not_run")) in page, "no run started from ImageNet"
 
 
-@pytest.mark.parametrize("trials", [True, False])
-def test_the_chapter_says_whether_settings_were_chosen_by_trials(trials, monkeypatch, tmp_path):
-    (place := tmp_path / "methods.json").write_text("{}", encoding="utf-8")
-    monkeypatch.setattr(measured, "TRIALS", place if trials else tmp_path / "none")
+@pytest.mark.parametrize("tried", [None, "mnist", "cifar10"])
+def test_the_chapter_says_for_each_data_set_whether_trials_chose_the_settings(tried, monkeypatch, tmp_path):
+    place = tmp_path / "methods.json"
+    if tried:
+        place.write_text(json.dumps({"trials": [{"dataset": tried}]}), encoding="utf-8")
+    monkeypatch.setattr(measured, "TRIALS", place)
     shown = []
     monkeypatch.setattr("lib.report.page.display", lambda piece: shown.append(str(piece.data)))
     measured.whole(Report("en"), measured.gather(valued([record("simclr")])))
     page = "\n".join(shown)
-    assert ("chosen by the same number of trials" in page) is trials
-    assert ("nobody has tuned on these images" in page) is not trials
+    assert ("For MNIST, learning rate and one option of each method were chosen" in page) is (tried == "mnist")
+    assert ("For MNIST, learning rate and options of each method are usual values" in page) is (tried != "mnist")
 
 
 def test_a_verdict_follows_the_figures(monkeypatch):

@@ -1,5 +1,6 @@
 """The chapter on current methods where runs of methods.ipynb have measured them, not only literature described them."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ from lib.report.values import Value, derive, in_sweep
 from lib.words import given_name
 
 CONTRASTIVE = ("simclr", "moco")
-#: The trials that chose the recipes' settings; without them nobody has chosen any.
+#: The trials that chose the recipes' settings; for a data set without trials nobody has chosen any.
 TRIALS = ROOT / "bench/results/methods.json"
 
 
@@ -91,7 +92,18 @@ def whole(report: Report, measured: Sequence[Measured]) -> None:
     report.section("measured.verdicts", 3, "methods-verdicts")
     report.text("measured.verdicts.text")
     report.points([said for found in measured for said in verdicts(report, found)])
-    report.text("measured.unequal", chosen=report.words("measured.tuned" if TRIALS.exists() else "measured.untuned"))
+    report.text("measured.unequal", chosen=_chosen(report, measured))
+
+
+def _chosen(report: Report, measured: Sequence[Measured]) -> Markup:
+    """Whether trials chose the settings, for each data set."""
+    rows = json.loads(TRIALS.read_text(encoding="utf-8"))["trials"] if TRIALS.exists() else []
+    tried = {row["dataset"] for row in rows}
+    names: dict[str, list[Markup]] = {"tuned": [], "untuned": []}
+    for found in measured:
+        names["tuned" if found.dataset["name"].content in tried else "untuned"].append(found.title)
+    said = [report.words(f"measured.{key}", names=report.words.list(titles)) for key, titles in names.items() if titles]
+    return Markup("" if report.words.chinese else " ").join(said)
 
 
 def _table(report: Report, found: Measured) -> None:
