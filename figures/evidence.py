@@ -12,7 +12,8 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from lib.files import ROOT
-from lib.report import bibliography, evidence, values, verdicts
+from lib.report import bibliography, values
+from lib.report.chapters import evidence, verdicts
 from lib.report.page import Report
 
 RECORDS = ROOT / "figures/records/evidence"

@@ -13,7 +13,7 @@ import readme
 
 from lib.files import ROOT
 from lib.report import plots, values
-from lib.report.verdicts import PUBLISHED
+from lib.report.chapters.verdicts import PUBLISHED
 from lib.runs.records import find_all, load
 
 PAGE = ROOT / "docs/cifar10.md"

@@ -12,8 +12,9 @@ from typing import Any
 import evidence
 
 from lib.files import ROOT
-from lib.report import measured, values
-from lib.report.measured import TRIALS
+from lib.report import values
+from lib.report.chapters import measured
+from lib.report.chapters.measured import TRIALS
 from lib.runs import recipes
 from lib.words import load
 

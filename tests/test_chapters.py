@@ -10,10 +10,10 @@ from bs4 import BeautifulSoup
 from lib import words
 from lib.files import ROOT
 from lib.models import ENCODERS
-from lib.report import bibliography, export, findings, sections, values
+from lib.report import bibliography, export, sections, values
 from lib.report import page as report_page
-from lib.report.chapters import abstract, conclusions, excerpts
-from lib.report.evidence import gather
+from lib.report.chapters import abstract, conclusions, excerpts, findings
+from lib.report.chapters.evidence import gather
 from lib.report.page import Report
 
 RECORDS = ROOT / "figures/records"

@@ -9,9 +9,10 @@ from bs4 import BeautifulSoup
 from lib import words
 from lib.evaluation.protocols import HEADS, WAYS
 from lib.files import ROOT
-from lib.report import evidence, plots, sections, values, verdicts
 from lib.report import page as report_page
-from lib.report.evidence import gather
+from lib.report import plots, sections, values
+from lib.report.chapters import evidence, verdicts
+from lib.report.chapters.evidence import gather
 from lib.report.page import Report
 from lib.runs import profiles
 from lib.runs.records import load

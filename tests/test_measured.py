@@ -12,7 +12,8 @@ from lib import data, methods, words
 from lib.evaluation.representation import effective_rank, spectrum
 from lib.files import ROOT
 from lib.models import SimCLR
-from lib.report import measured, plots
+from lib.report import plots
+from lib.report.chapters import measured
 from lib.report.page import Report
 from lib.report.values import Source, Value
 from lib.runs import fair, parameters, profiles, recipes, records

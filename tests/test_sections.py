@@ -10,9 +10,9 @@ from bs4 import BeautifulSoup
 
 from lib import words
 from lib.files import ROOT
-from lib.report import appendix, findings, plots, sections, values
 from lib.report import page as report_page
-from lib.report.chapters import conclusions
+from lib.report import plots, sections, values
+from lib.report.chapters import appendix, conclusions, findings
 from lib.report.page import Report
 from lib.runs.parameters import RunParameters, SimCLRParameters
 from lib.runs.records import load

@@ -11,7 +11,8 @@ from bs4 import BeautifulSoup
 from lib import words
 from lib.cli import LabError, plan
 from lib.files import ROOT
-from lib.report import export, sections, tries, values
+from lib.report import export, sections, values
+from lib.report.chapters import tries
 from lib.runs.records import digest, load
 from lib.words import LANGUAGES
 

@@ -1,1 +1,1 @@
-"""The report's chapters that tell rather than show: abstract, code, conclusions, the student's own words."""
+"""The report's chapters: abstract, code, results, evidence, methods, conclusions, appendix, the student's own words."""

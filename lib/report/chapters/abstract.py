@@ -11,8 +11,8 @@ from markupsafe import Markup
 
 from lib.report import page
 from lib.report.chapters import conclusions
-from lib.report.evidence import Evidence, by_count
-from lib.report.findings import best_of, decimals, likest, recipes, reference, rows_of, seed_count
+from lib.report.chapters.evidence import Evidence, by_count
+from lib.report.chapters.findings import best_of, decimals, likest, recipes, reference, rows_of, seed_count
 from lib.report.page import Report
 from lib.report.sections import Images, each
 from lib.report.values import Value, derive

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from lib.report.evidence import Evidence, by_count, gains
-from lib.report.findings import best_of, copy_note, decimals, likest, recipes, reference, rows_of
+from lib.report.chapters.evidence import Evidence, by_count, gains
+from lib.report.chapters.findings import best_of, copy_note, decimals, likest, recipes, reference, rows_of
 from lib.report.page import Report
 from lib.report.sections import Images, each
 from lib.report.values import Value, derive, deviation

@@ -11,7 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from lib.report import style
-from lib.report.evidence import NAMES, as_code
+from lib.report.chapters.evidence import NAMES, as_code
 from lib.report.page import NONE, Report
 from lib.report.plots import Shown, tries
 from lib.report.sections import count_seeds, each

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from lib.files import NAME
 from lib.report import style
-from lib.report.findings import clustering_name
+from lib.report.chapters.findings import clustering_name
 from lib.report.page import NONE, Report
 from lib.report.values import Value, digest, in_sweep
 from lib.runs import profiles

@@ -11,8 +11,8 @@ from lib.evaluation.protocols import BESIDE
 from lib.files import ROOT
 from lib.methods import METHODS
 from lib.report import plots, style
-from lib.report.evidence import command
-from lib.report.findings import seed_count
+from lib.report.chapters.evidence import command
+from lib.report.chapters.findings import seed_count
 from lib.report.page import NONE, Report
 from lib.report.values import Value, derive, in_sweep
 from lib.words import given_name

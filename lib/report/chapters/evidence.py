@@ -1,6 +1,6 @@
 """The report's evidence: what labels are worth, what each choice does, what the encoder learnt.
 
-Like ``lib.report.findings``, for the runs of the profile ``evidence``; the lab's claims are in ``lib.report.verdicts``.
+Like ``findings``, for the runs of the profile ``evidence``; the lab's claims are in ``verdicts``.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from lib.evaluation.protocols import HEADS, WAYS
 from lib.report import plots
-from lib.report.findings import seed_count
+from lib.report.chapters.findings import seed_count
 from lib.report.page import NONE, Report
 from lib.report.sections import SETTINGS, Images, by_images, count_seeds, each
 from lib.report.values import Value, by_run, derive

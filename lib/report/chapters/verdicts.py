@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from lib.files import ROOT
-from lib.report import evidence
-from lib.report.evidence import Evidence, as_code, command
-from lib.report.findings import best, decimals
+from lib.report.chapters import evidence
+from lib.report.chapters.evidence import Evidence, as_code, command
+from lib.report.chapters.findings import best, decimals
 from lib.report.page import NONE, Report
 from lib.report.sections import Images, each
 from lib.report.values import Source, Value, by_run, derive, deviation, load_yaml
