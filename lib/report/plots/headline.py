@@ -66,7 +66,7 @@ def panel(axis: Any, name: str, bars: Sequence[Bar]) -> None:
     for at, bar in zip(place, bars, strict=True):
         axis.barh(at, 100 * bar.mean, 0.72, xerr=100 * deviation(bar.values) or None, edgecolor=PAPER, ecolor=INK,
                   color=PALETTE[0] if bar.own else GREY, hatch="" if bar.own else HATCHES[1])  # fmt: skip
-        axis.annotate(f"{100 * bar.mean:.2f}".removesuffix("0").removesuffix(".0") + "%", (100 * bar.mean, at),
+        axis.annotate(f"{100 * bar.mean:.2f}".removesuffix(".00") + "%", (100 * bar.mean, at),
                       (6, 0), textcoords="offset points", va="center", fontsize=9, color=INK,
                       fontweight="bold" if bar.own else "normal")  # fmt: skip
     axis.set_yticks(list(place), [wrapped(bar.name, 190, 9) for bar in bars], fontsize=9)
