@@ -33,7 +33,11 @@ python -m bench.methods runs/methods-trials  # the trials that choose each metho
 Trials come first: what they choose stands in `notebooks/recipes.yaml`. Both commands can be stopped and started again. `python figures/methods.py` makes this page anew from the records in `figures/records/methods` and `bench/results/methods.json`."""
 NO_RUNS = "## Results\n\nNo runs are published yet. The commands above make them."
 NO_TRIALS = "No trials are published yet: the recipes have usual values, which nobody has tuned on these images."
-CHOSEN = """Every method got the same five trials on each data set: three learning rates with its option's middle value, then the option's two other values with the best of the three. A trial has {share:.0%} of the recipe's budget and seed {seed}, which no run has, and is scored by linear evaluation on training images that no run is trained on (MNIST: chunks 9 and 10, CIFAR-10: chunk 5). The best of each method is bold."""
+UNTRIED = (
+    "No trials on {name} are published yet: its recipes have usual values, which nobody has tuned on these images."
+)
+EDGE = "The largest learning rate that was tried is the best for {names}; a larger one might be better still."
+CHOSEN = """Every method gets the same five trials on a data set: three learning rates with its option's middle value, then the option's two other values with the best of the three. A trial has {share:.0%} of the recipe's budget and seed {seed}, which no run has, and is scored by linear evaluation on training images that no run is trained on (MNIST: chunks 9 and 10, CIFAR-10: chunk 5). The best of each method is bold."""
 
 
 def page() -> str:
@@ -62,7 +66,9 @@ def _trials() -> list[str]:
     kept = json.loads(TRIALS.read_text(encoding="utf-8"))
     rows = kept["trials"]
     tables = [_table(name, [row for row in rows if row["dataset"] == name]) for name in ("mnist", "cifar10")]
-    return [CHOSEN.format(**kept), *filter(None, tables)]
+    say, tried = load("en"), {row["dataset"] for row in rows}
+    untried = [UNTRIED.format(name=say.plain(f"dataset.{name}")) for name in ("mnist", "cifar10") if name not in tried]
+    return [CHOSEN.format(**kept), *untried, *filter(None, tables)]
 
 
 def best(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -84,7 +90,15 @@ def _table(dataset: str, rows: list[dict[str, Any]]) -> str:
             lines.append([f"{star}{cell}{star}" for cell in [*cells, str(row["epochs"]), *figures]])
     title = recipes.load("methods", f"{dataset}-simclr")["dataset"]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"**{say.plain(f'dataset.{title}')}**\n\n{table}"
+    return "\n\n".join(filter(None, [f"**{say.plain(f'dataset.{title}')}**", table, _edge(rows)]))
+
+
+def _edge(rows: list[dict[str, Any]]) -> str:
+    """The methods whose best trial has the largest learning rate of all."""
+    say, largest = load("en"), max(row["learning_rate"] for row in rows)
+    chosen = [best([r for r in rows if r["method"] == method]) for method in dict.fromkeys(r["method"] for r in rows)]
+    names = [say.plain(f"method.{row['method']}") for row in chosen if row["learning_rate"] == largest]
+    return EDGE.format(names=say.list(names)) if names else ""
 
 
 def write() -> None:
