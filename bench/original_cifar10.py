@@ -77,7 +77,7 @@ def table(record: dict) -> str:
         hours = run["seconds_a_step"] * run["total_steps"] / 3600
         lines.append(
             f"| `{name}` | {run['parameters'] / 1e6:.1f} | {run['batch_size']} | {run['total_steps']:,} "
-            f"| {run['pretraining_flops'] / 1e12:,.0f} TFLOP | {run['seconds_a_step']:.1f} s | {hours:.0f} h |"
+            f"| {run['pretraining_flops'] / 1e12:,.0f} TFLOP | {run['seconds_a_step']:.1f} s | {hours:.1f} h |"
         )
     return "\n".join(lines)
 

@@ -239,6 +239,8 @@ def test_a_resumed_run_is_shown_from_its_first_epoch(tmp_path):
 
 
 SCRIPT = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in whatever a shell has started in the background
 from lib.compare import compare
 c = compare("mnist", temperature=[0.1, 0.5], recipe="quick", epochs=[1, 400], classifier_epochs=1, probe_images=300,
             test_view_count=1)
