@@ -133,8 +133,8 @@ def test_published_figures_stand_beside_a_copy_but_not_beside_a_sample(both, sho
     rows = [" ".join(row.get_text(" ").split()) for row in shown[0].tbody.find_all("tr")]
     assert rows[0].startswith("cifar10 20,000 3 71.1 ± 1.0%")
     assert rows[1:] == [
-        "original lab (ResNet-18) 20,000 – 47% 984.69 s 238.02 s",
-        "original lab (ResNet-18) 20,000 – 49.97% – –",
+        "original lab (ResNet-18, batch size 128 ) 20,000 – 47% 984.69 s 238.02 s",
+        "original lab (ResNet-18, batch size 512 ) 20,000 – 49.97% – –",
         "original lab (ResNet-34) 20,000 – 51% – –",
     ]
     for seed in mnist.main:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from lib.report import plots
@@ -105,9 +106,13 @@ def accuracies(report: Report, images: Images, claims: Value) -> None:
     for recipe in recipes(claims, images):
         times = [report.number(recipe[k], digits=2, unit=" s") if k in recipe else NONE
                  for k in ("pretraining_seconds", "classifier_seconds")]  # fmt: skip
-        name = say("table.original_lab")
+        name, told = say("table.original_lab"), []
         if "encoder" in recipe:
-            name += f" ({say.or_as_is('encoder', recipe['encoder'].content)})"
+            told.append(say.or_as_is("encoder", recipe["encoder"].content))
+        if "batch_size" in recipe:
+            told.append(Markup("{} {}").format(say("settings.batch_size"), report.count(recipe["batch_size"])))
+        if told:
+            name = Markup("{} ({})").format(name, Markup("，" if say.chinese else ", ").join(told))
         labels = report.count(recipe["labels"]) if "labels" in recipe else NONE
         rows.append(
             row(name, labels, NONE, report.percent(recipe["test_accuracy"], decimals(recipe["test_accuracy"])), *times)
