@@ -14,7 +14,6 @@ import readme
 from lib.files import ROOT
 from lib.report import plots, values
 from lib.report.chapters.verdicts import PUBLISHED
-from lib.runs.records import find_all, load
 
 PAGE = ROOT / "docs/cifar10.md"
 HEAD = (
@@ -26,13 +25,10 @@ NONE = "None of these runs is published yet."
 
 def records() -> dict[str, list[dict[str, Any]]]:
     """The published records of each run, a record for each seed; the smallest network first."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for path in find_all(PUBLISHED):
-        record = load(path)
-        if record["dataset"]["name"] == "cifar10":
-            found.setdefault(record["parameters"]["run"], []).append(record)
-    order = [claim["run"] for claim in _claims()["statements"] if "run" in claim]
-    return {run: found[run] for run in dict.fromkeys(order) if run in found}
+    shown = [record for record in values.load_all(PUBLISHED) if record.content["dataset"]["name"] == "cifar10"]
+    found = values.by_run(shown)
+    order = dict.fromkeys(claim["run"] for claim in _claims()["statements"] if "run" in claim)
+    return {run: [record.content for record in found[run]] for run in order if run in found}
 
 
 def table() -> str:
@@ -50,8 +46,7 @@ def _row(run: str, seeds: list[dict[str, Any]]) -> tuple[str, ...]:
     entries, place = [seed["results"]["classifiers"][0] for seed in seeds], seeds[0]["environment"]
     losses = [[seed["history"]["pretraining"][at]["loss"] for seed in seeds] for at in (0, -1)]
     phases = ("pretraining", entries[0]["history"])
-    flops = {seed["results"]["flops"]["pretraining"] for seed in seeds}
-    (work,) = flops  # the same for every seed
+    work = seeds[0]["results"]["flops"]["pretraining"]  # the same for every seed
     return (
         f"`{run}`",
         _reported(run),
@@ -70,7 +65,7 @@ def _reported(run: str) -> str:
     claims = _claims()
     (claim,) = (c for c in claims["statements"] if c.get("run") == run and c["measure"] == "accuracy")
     _, place, name = claim["reported"]
-    share = f"{values.written(100 * claims['recipes'][place][name], 2).removesuffix('.00')}%"
+    share = values.share(claims["recipes"][place][name])
     return f"{share}, hoped for" if name.endswith("hoped_for") else share
 
 

@@ -75,7 +75,7 @@ def reported(dataset: str, words: dict) -> Iterator[tuple[str, ...]]:
             network = words["batch"].format(network, recipe["batch_size"])
         name = words["lab"] + (words["network"].format(network) if network else "")
         times = (recipe.get(k, lab.get(k)) for k in ("pretraining_seconds", "classifier_seconds"))
-        accuracy = f"{values.written(100 * recipe['test_accuracy'], 2).removesuffix('.00')}%"
+        accuracy = values.share(recipe["test_accuracy"])
         shown = (f"{seconds} s" if seconds else "–" for seconds in times)
         yield name, f"{recipe.get('labels', lab.get('labels')):,}", "–", "–", "–", accuracy, *shown, "–"
 

@@ -136,6 +136,11 @@ def percent(values: Sequence[float]) -> str:
     return mean(values, 100, 2, "%")
 
 
+def share(value: float) -> str:
+    """A share in [0, 1] in percent, as finely as 10,000 images can tell, and a whole one as such: 49.97%, but 47%."""
+    return f"{written(100 * value, 2).removesuffix('.00')}%"
+
+
 def written(value: float, digits: int = 0) -> str:
     """A number with thousands separators, a true minus and so many decimals; rounded to tens and so on below 0."""
     return f"{round(value, digits) + 0.0:,.{max(digits, 0)}f}".replace("-", "−")  # + 0.0: no minus before a zero

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from lib.report.measure import wrapped
 from lib.report.plots.clustering import clustering_name
 from lib.report.style import HATCHES, INK, PALETTE, PAPER, SPOKEN, as_drawn, data_line, figure, listed, standing, title
-from lib.report.values import deviation
+from lib.report.values import deviation, share
 from lib.words import Words
 
 GREY = PALETTE[7]
@@ -66,9 +66,8 @@ def panel(axis: Any, name: str, bars: Sequence[Bar]) -> None:
     for at, bar in zip(place, bars, strict=True):
         axis.barh(at, 100 * bar.mean, 0.72, xerr=100 * deviation(bar.values) or None, edgecolor=PAPER, ecolor=INK,
                   color=PALETTE[0] if bar.own else GREY, hatch="" if bar.own else HATCHES[1])  # fmt: skip
-        axis.annotate(f"{100 * bar.mean:.2f}".removesuffix(".00") + "%", (100 * bar.mean, at),
-                      (6, 0), textcoords="offset points", va="center", fontsize=9, color=INK,
-                      fontweight="bold" if bar.own else "normal")  # fmt: skip
+        axis.annotate(share(bar.mean), (100 * bar.mean, at), (6, 0), textcoords="offset points", va="center",
+                      fontsize=9, color=INK, fontweight="bold" if bar.own else "normal")  # fmt: skip
     axis.set_yticks(list(place), [wrapped(bar.name, 190, 9) for bar in bars], fontsize=9)
     axis.set(xlim=(0, 116), xticks=range(0, 101, 25), ylim=(-0.6, len(bars) - 0.4))
     axis.set_title(name, loc="left", fontweight="bold")
