@@ -252,6 +252,20 @@ def test_the_chapter_says_for_each_data_set_whether_trials_chose_the_settings(tr
     assert ("For MNIST, learning rate and options of each method are usual values" in page) is (tried != "mnist")
 
 
+@pytest.mark.parametrize(
+    ("patches", "said"), [(0.93, "need no training at all, it reaches"), (0.97, "better than any")]
+)
+def test_the_first_sentence_names_the_best_method_and_what_no_training_reaches(patches, said, monkeypatch):
+    shown = []
+    monkeypatch.setattr("lib.report.page.display", lambda piece: shown.append(str(piece.data)))
+    beside = {"untrained": 0.91, "patches": patches}
+    measured.whole(Report("en"), measured.gather(valued([record("simclr", 0, 0.94, beside), record("byol", 0, 0.95)])))
+    (summary,) = (piece for piece in shown if "does best" in piece)
+    assert re.search(r"BYOL.* does best.*95\.00%", summary)
+    assert "91.00%" in summary
+    assert said in summary
+
+
 def test_a_verdict_follows_the_figures(monkeypatch):
     report = Report("en")
 

@@ -83,6 +83,7 @@ def whole(report: Report, measured: Sequence[Measured]) -> None:
     for found in measured:
         name = found.dataset["name"].content
         report.section("measured.on", 3, f"methods-{name}", name=found.title)
+        _summary(report, found)
         _table(report, found)
         contents = [record.content for record in found.records]
         for key, drawn in (("accuracies", plots.accuracies), ("spectrum", plots.spectrum)):
@@ -103,6 +104,21 @@ def _chosen(report: Report, measured: Sequence[Measured]) -> Markup:
     for found in measured:
         names["tuned" if found.dataset["name"].content in tried else "untuned"].append(found.title)
     said = [report.words(f"measured.{key}", names=report.words.list(titles)) for key, titles in names.items() if titles]
+    return _sentences(report, said)
+
+
+def _summary(report: Report, found: Measured) -> None:
+    """First of all the best method, and how far an encoder or features that have learnt nothing get without it."""
+    best = max(found.runs, key=found.mean)
+    said = [report.words("measured.best", method=report.words.or_as_is("method", best),
+                         accuracy=report.percent(found.linear(best)))]  # fmt: skip
+    for other in (other for other in ("untrained", "patches") if found.rows(other)):
+        place = "above" if found.mean(other) > found.mean(best) else "below"
+        said.append(report.words(f"measured.{other}.{place}", accuracy=report.percent(found.linear(other))))
+    report.text("measured.summary", said=_sentences(report, said))
+
+
+def _sentences(report: Report, said: Sequence[Markup]) -> Markup:
     return Markup("" if report.words.chinese else " ").join(said)
 
 
