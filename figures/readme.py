@@ -1,6 +1,6 @@
 """The READMEs' tables of results: python figures/readme.py writes them from the published records.
 
-They stand between <!-- results: mnist --> and <!-- end --> (and cifar10), in README.md and README.zh.md.
+They stand between <!-- results: mnist --> and <!-- end --> (and cifar10, methods), in README.md and README.zh.md.
 """
 
 import re
@@ -12,6 +12,9 @@ import yaml
 
 from lib.files import ROOT
 from lib.report import values
+from lib.report.chapters import measured
+from lib.report.plots.methods import by_name, named
+from lib.words import load
 
 PROFILES = ("improved", "quick", "original")  # what a reader looks for first comes first
 WORDS = {
@@ -21,6 +24,8 @@ WORDS = {
         "lab": "the original lab's report",
         "network": " ({})",
         "batch": "{}, batch {}",
+        "compared": ("method", "{}, linear evaluation on h, {:,} labels"),
+        "language": "en",
     },
     "README.zh.md": {
         "head": ("方案", "标签数", "测试准确率", "预训练用时", "分类器用时", "随机种子数"),
@@ -28,11 +33,13 @@ WORDS = {
         "lab": "原实验的报告",
         "network": "（{}）",
         "batch": "{}，批次 {}",
+        "compared": ("方法", "{}，h 上的线性评估，{:,} 个标签"),
+        "language": "zh",
     },
 }
 
 
-def measured(dataset: str) -> Iterator[tuple[str, ...]]:
+def made(dataset: str) -> Iterator[tuple[str, ...]]:
     """A row for each published run of a data set and each number of labels; no sweeps."""
     for profile in PROFILES:
         shown = [
@@ -85,16 +92,35 @@ def table(dataset: str, readme: str) -> str:
     words = WORDS[readme]
     recipe, labels, *others = words["head"]
     rows = [(recipe, labels, *words["evaluated"], *others), ("---", *["---:"] * 8)]
-    rows += [*measured(dataset), *reported(dataset, words)]
+    rows += [*made(dataset), *reported(dataset, words)]
     if all(row[2] == "–" for row in rows[2:]):  # no record has a linear evaluation yet
         rows = [(*row[:2], *row[5:]) for row in rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def compared(readme: str) -> str:
+    """A README's table of the methods at equal computing, on each data set."""
+    words = WORDS[readme]
+    say, (method, column) = load(words["language"]), words["compared"]
+    found = measured.gather(values.load_all(ROOT / "figures/records/methods"))
+    names = dict.fromkeys(name for one in found for name in by_name([r.content for r in one.records]))
+    heads = [column.format(one.title, one.records[0].content["results"]["labels"]) for one in found]
+    rows = [(method, *heads), ("---", *["---:"] * len(found))]
+    for name in names:
+        reached = [[value.content for value in one.linear(name)] for one in found]
+        rows.append((named(name, say), *(values.percent(shares) if shares else "–" for shares in reached)))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def filled(text: str, readme: str) -> str:
     """A README with its tables as the records give them."""
     place = re.compile(r"(<!-- results: (\w+) -->\n).*?(<!-- end -->)", re.S)
-    return place.sub(lambda found: f"{found[1]}{table(found[2], readme)}\n{found[3]}", text)
+
+    def tabled(found: re.Match) -> str:
+        made_anew = compared(readme) if found[2] == "methods" else table(found[2], readme)
+        return f"{found[1]}{made_anew}\n{found[3]}"
+
+    return place.sub(tabled, text)
 
 
 if __name__ == "__main__":
