@@ -36,7 +36,9 @@ NO_TRIALS = "No trials are published yet: the recipes have usual values, which n
 UNTRIED = (
     "No trials on {name} are published yet: its recipes have usual values, which nobody has tuned on these images."
 )
-EDGE = "The largest learning rate that was tried is the best for {names}; a larger one might be better still."
+EDGE = (
+    "For {names}, the best {what} is the largest or the smallest that was tried; one beyond it might be better still."
+)
 CHOSEN = """Every method gets the same five trials on a data set: three learning rates with its option's middle value, then the option's two other values with the best of the three. A trial has {share:.0%} of the recipe's budget and seed {seed}, which no run has, and is scored by linear evaluation on training images that no run is trained on (MNIST: chunks 9 and 10, CIFAR-10: chunk 5). The best of each method is bold."""
 
 
@@ -94,11 +96,14 @@ def _table(dataset: str, rows: list[dict[str, Any]]) -> str:
 
 
 def _edge(rows: list[dict[str, Any]]) -> str:
-    """The methods whose best trial has the largest learning rate of all."""
-    say, largest = load("en"), max(row["learning_rate"] for row in rows)
-    chosen = [best([r for r in rows if r["method"] == method]) for method in dict.fromkeys(r["method"] for r in rows)]
-    names = [say.plain(f"method.{row['method']}") for row in chosen if row["learning_rate"] == largest]
-    return EDGE.format(names=say.list(names)) if names else ""
+    """The methods whose best trial has the largest or smallest learning rate, or option, of all they were tried with."""
+    say, said = load("en"), []
+    methods = {row["method"]: [r for r in rows if r["method"] == row["method"]] for row in rows}
+    for key, what in (("learning_rate", "learning rate"), ("value", "option")):
+        at_end = [m for m, own in methods.items() if best(own)[key] in {f(r[key] for r in own) for f in (min, max)}]
+        if at_end:
+            said.append(EDGE.format(names=say.list([say.plain(f"method.{m}") for m in at_end]), what=what))
+    return " ".join(said)
 
 
 def write() -> None:

@@ -14,6 +14,8 @@ from markdown_it import MarkdownIt
 from bench import paper
 from lib.cli.__main__ import parser
 from lib.files import ROOT
+from lib.report import values
+from lib.report.chapters import measured
 
 sys.path.insert(0, str(ROOT / "figures"))  # its programs are no package
 import lab_runs
@@ -155,6 +157,18 @@ def test_the_readmes_say_from_how_many_labels_on_scratch_is_better():
     assert f"From {cifar10:,} labels up, training from scratch is better" in READMES["README.md"]
     assert f"在 MNIST 上其实不需要 SimCLR。从 {mnist:,} 个标签开始" in READMES["README.zh.md"]
     assert f"从 {cifar10:,} 个标签开始，从头训练更好" in READMES["README.zh.md"]
+
+
+def test_the_readmes_name_the_best_method_and_what_is_better_than_all():
+    found = {one.dataset["name"].content: one for one in measured.gather(values.load_all(RECORDS / "methods"))}
+    best = {name: max(one.runs, key=one.mean) for name, one in found.items()}
+    assert best == {"mnist": "vicreg", "cifar10": "simclr"}
+    assert "On CIFAR-10 SimCLR does best, on MNIST VICReg does" in READMES["README.md"]
+    assert "在 CIFAR-10 上最好的是 SimCLR，在 MNIST 上最好的是 VICReg" in READMES["README.zh.md"]
+    cifar10 = found["cifar10"]
+    assert min(cifar10.mean("patches"), cifar10.mean("from scratch")) > cifar10.mean("simclr")
+    assert cifar10.rows("patches")[0]["features"].content == 4096
+    assert cifar10.rows("simclr")[0]["features"].content == 128
 
 
 def numbers(text):

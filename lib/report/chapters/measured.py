@@ -114,7 +114,9 @@ def _summary(report: Report, found: Measured) -> None:
                          accuracy=report.percent(found.linear(best)))]  # fmt: skip
     for other in (other for other in ("untrained", "patches") if found.rows(other)):
         place = "above" if found.mean(other) > found.mean(best) else "below"
-        said.append(report.words(f"measured.{other}.{place}", accuracy=report.percent(found.linear(other))))
+        theirs, own = (report.count(found.rows(name)[0]["features"]) for name in (other, best))
+        accuracy = report.percent(found.linear(other))
+        said.append(report.words(f"measured.{other}.{place}", accuracy=accuracy, features=theirs, own=own))
     report.text("measured.summary", said=_sentences(report, said))
 
 
