@@ -266,6 +266,18 @@ def test_the_first_sentence_names_the_best_method_and_what_no_training_reaches(p
     assert said in summary
 
 
+@pytest.mark.parametrize("rank", [1.7, 12.0])
+def test_a_collapse_is_named(rank, monkeypatch):
+    shown = []
+    monkeypatch.setattr("lib.report.page.display", lambda piece: shown.append(str(piece.data)))
+    spread, byol = record("simclr"), record("byol")
+    for made, its in ((spread, 20.0), (byol, rank)):
+        made["results"]["evaluations"][-1]["effective_rank"] = its
+    measured.whole(Report("en"), measured.gather(valued([spread, byol])))
+    named = [piece for piece in shown if "nearly collapsed" in piece]
+    assert [("BYOL" in piece, "1.7" in piece) for piece in named] == ([(True, True)] if rank < 3 else [])
+
+
 def test_a_verdict_follows_the_figures(monkeypatch):
     report = Report("en")
 

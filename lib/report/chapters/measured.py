@@ -20,6 +20,8 @@ from lib.words import given_name
 CONTRASTIVE = ("simclr", "moco")
 #: The trials that chose the recipes' settings; for a data set without trials nobody has chosen any.
 TRIALS = ROOT / "bench/results/methods.json"
+#: Features whose variance fills fewer directions than this tell next to nothing, whatever they are trained for.
+COLLAPSED = 3
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ def whole(report: Report, measured: Sequence[Measured]) -> None:
             report.figure(
                 drawn(contents, report.figure_words), f"measured.{key}", f"methods-{key}-{name}", name=found.title
             )
+        _collapse(report, found)
     report.section("measured.verdicts", 3, "methods-verdicts")
     report.text("measured.verdicts.text")
     report.points([said for found in measured for said in verdicts(report, found)])
@@ -118,6 +121,15 @@ def _summary(report: Report, found: Measured) -> None:
         accuracy = report.percent(found.linear(other))
         said.append(report.words(f"measured.{other}.{place}", accuracy=accuracy, features=theirs, own=own))
     report.text("measured.summary", said=_sentences(report, said))
+
+
+def _collapse(report: Report, found: Measured) -> None:
+    """The methods whose features have collapsed, if any."""
+    for method in found.runs:
+        ranks = [row["effective_rank"] for row in found.rows(method)]
+        if sum(rank.content for rank in ranks) / len(ranks) < COLLAPSED:
+            own, named = found.rows(method)[0]["features"], report.words.or_as_is("method", method)
+            report.text("measured.collapsed", method=named, rank=report.number(ranks, digits=1), own=report.count(own))
 
 
 def _sentences(report: Report, said: Sequence[Markup]) -> Markup:
