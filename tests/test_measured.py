@@ -13,7 +13,7 @@ from lib.evaluation.representation import effective_rank, spectrum
 from lib.files import ROOT
 from lib.models import SimCLR
 from lib.report import plots
-from lib.report.chapters import measured
+from lib.report.chapters import conclusions, measured
 from lib.report.page import Report
 from lib.report.values import Source, Value
 from lib.runs import fair, parameters, profiles, recipes, records
@@ -234,6 +234,10 @@ def test_the_chapter_has_table_figures_and_verdicts(language, monkeypatch):
     assert "80.00%" in page, "small batches"
     assert page.count('class="plot"') == 2
     say = report.words
+    assert str(say("table.small")) in page
+    shown.clear()
+    measured.whole(report, measured.gather(valued([record("simclr"), record("byol")])))
+    assert str(say("table.small")) not in "\n".join(shown), "a column of dashes"
     assert str(say("measured.verdict_of.fails")) in page or str(say("measured.verdict_of.in_part")) in page
     assert str(say("measured.verdict_of.not_run")) in page, "no run started from ImageNet"
 
@@ -276,6 +280,17 @@ def test_a_collapse_is_named(rank, monkeypatch):
     measured.whole(Report("en"), measured.gather(valued([spread, byol])))
     named = [piece for piece in shown if "nearly collapsed" in piece]
     assert [("BYOL" in piece, "1.7" in piece) for piece in named] == ([(True, True)] if rank < 3 else [])
+
+
+@pytest.mark.parametrize("language", words.LANGUAGES)
+def test_the_conclusions_have_a_point_for_each_data_set_with_methods(language, monkeypatch):
+    shown = []
+    monkeypatch.setattr("lib.report.page.display", lambda piece: shown.append(str(piece.data)))
+    found = measured.gather(valued(several()))
+    conclusions.conclusions(Report(language), [], [], Value({}, ()), methods=found)
+    (points,) = shown
+    assert points.startswith("- ")
+    assert re.search(r"BYOL.*95\.00", points)
 
 
 def test_a_verdict_follows_the_figures(monkeypatch):

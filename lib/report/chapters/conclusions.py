@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from lib.report.chapters import measured
 from lib.report.chapters.evidence import Evidence, by_count, gains
 from lib.report.chapters.findings import best_of, copy_note, decimals, likest, recipes, reference, rows_of
 from lib.report.page import Report
@@ -22,12 +23,15 @@ def conclusions(
     compared: Sequence[Sequence[Value]],
     claims: Value,
     gathered: Sequence[Evidence] = (),
+    methods: Sequence[measured.Measured] = (),
 ) -> None:
-    """The points; ``compared``: the seeds of each comparison with clustering."""
+    """The points; ``compared``: the seeds of each comparison with clustering; ``methods``: those at equal computing."""
     points = [point for group in images for point in _labels(report, group, claims)]
     points += [point for seeds in compared for point in _clustering(report, seeds, images, claims)]
     for found in gathered:
         points += [*_views(report, found), *_settings(report, found), *_worth(report, found)]
+    for found in methods:
+        points.append(report.words("conclusions.methods", name=found.title, said=measured.summary(report, found)))
     report.points(points)
 
 

@@ -85,7 +85,7 @@ def whole(report: Report, measured: Sequence[Measured]) -> None:
     for found in measured:
         name = found.dataset["name"].content
         report.section("measured.on", 3, f"methods-{name}", name=found.title)
-        _summary(report, found)
+        report.text("measured.summary", said=summary(report, found))
         _table(report, found)
         contents = [record.content for record in found.records]
         for key, drawn in (("accuracies", plots.accuracies), ("spectrum", plots.spectrum)):
@@ -110,7 +110,7 @@ def _chosen(report: Report, measured: Sequence[Measured]) -> Markup:
     return _sentences(report, said)
 
 
-def _summary(report: Report, found: Measured) -> None:
+def summary(report: Report, found: Measured) -> Markup:
     """First of all the best method, and how far an encoder or features that have learnt nothing get without it."""
     best = max(found.runs, key=found.mean)
     said = [report.words("measured.best", method=report.words.or_as_is("method", best),
@@ -120,7 +120,7 @@ def _summary(report: Report, found: Measured) -> None:
         theirs, own = (report.count(found.rows(name)[0]["features"]) for name in (other, best))
         accuracy = report.percent(found.linear(other))
         said.append(report.words(f"measured.{other}.{place}", accuracy=accuracy, features=theirs, own=own))
-    report.text("measured.summary", said=_sentences(report, said))
+    return _sentences(report, said)
 
 
 def _collapse(report: Report, found: Measured) -> None:
@@ -146,6 +146,8 @@ def _table(report: Report, found: Measured) -> None:
     for method, records in found.runs.items():
         rows.append(_row(report, found, method, records, found.small.get(method, [])))
         commands.append(command(records[0]))
+    if not found.small:  # a column of dashes
+        rows = [{key: cell for key, cell in row.items() if key != report.words("table.small")} for row in rows]
     first = found.records[0]
     report.text("measured.table.text", table=f"methods-{name}", labels=report.count(first["results"]["labels"]),
                 budget=report.number(derive(lambda flops: flops / 1e12, first["results"]["flops"]["budget"])),
