@@ -7,12 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from matplotlib.lines import Line2D
 
 from lib import data, methods, words
 from lib.evaluation.representation import effective_rank, spectrum
 from lib.files import ROOT
 from lib.models import SimCLR
-from lib.report import plots
+from lib.report import plots, svg
 from lib.report.chapters import conclusions, measured
 from lib.report.page import Report
 from lib.report.values import Source, Value
@@ -315,6 +316,17 @@ def test_figures_say_what_they_show(language):
     drawn = plots.accuracies(several()[:-1], say)
     assert "94.1%" in drawn.alt
     assert "2.8" in plots.spectrum(several()[:-1], say).alt
+
+
+def test_on_a_phone_the_legend_keeps_its_dots():
+    drawn = plots.accuracies(several()[:-1])
+
+    def dots() -> list[str]:
+        return [m for line in drawn.legends[0].findobj(Line2D) if (m := line.get_marker()) in ("s", "o")]
+
+    with svg._stacked(drawn):
+        assert dots() == ["s", "o"]
+    assert dots() == ["s", "o"]
 
 
 def test_the_recipes_have_what_won_the_trials():

@@ -93,7 +93,12 @@ def _stacked(drawn: NotebookFigure) -> Iterator[None]:
 
 def _in_columns(drawn: Figure, legend: Legend, columns: int) -> Legend:
     """The figure's legend anew, in so many columns."""
-    handles, names = legend.legend_handles, [text.get_text() for text in legend.get_texts()]
+    names = [text.get_text() for text in legend.get_texts()]
+    # what the legend itself holds of a dot with an error bar is the bar alone
+    drawn_as = {
+        name: handle for axis in drawn.axes for handle, name in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    handles = [drawn_as.get(name, held) for name, held in zip(names, legend.legend_handles, strict=True)]
     size = legend.get_texts()[0].get_fontsize()
     legend.remove()
     return drawn.legend(handles, names, loc="outside upper left", ncols=columns, frameon=False, fontsize=size,
