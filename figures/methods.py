@@ -36,9 +36,7 @@ NO_TRIALS = "No trials are published yet: the recipes have usual values, which n
 UNTRIED = (
     "No trials on {name} are published yet: its recipes have usual values, which nobody has tuned on these images."
 )
-EDGE = (
-    "For {names}, the best {what} is the largest or the smallest that was tried; one beyond it might be better still."
-)
+EDGE = "The best {what} lies at the end of what was tried ({names}); a value beyond it might be better still."
 CHOSEN = """Every method gets the same five trials on a data set: three learning rates with its option's middle value, then the option's two other values with the best of the three. A trial has {share:.0%} of the recipe's budget and seed {seed}, which no run has, and is scored by linear evaluation on training images that no run is trained on (MNIST: chunks 9 and 10, CIFAR-10: chunk 5). The best of each method is bold."""
 
 
@@ -78,13 +76,19 @@ def best(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return max(rows, key=lambda row: row["linear_accuracy"])
 
 
+def _by_method(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(row["method"], []).append(row)
+    return found
+
+
 def _table(dataset: str, rows: list[dict[str, Any]]) -> str:
     if not rows:
         return ""
     say = load("en")
     lines = [["method", "learning rate", "option", "epochs", "linear", "kNN"], ["---"] * 6]
-    for method in dict.fromkeys(row["method"] for row in rows):
-        own = [row for row in rows if row["method"] == method]
+    for method, own in _by_method(rows).items():
         for row in own:
             star = "**" if row is best(own) else ""
             figures = [f"{row[key]:.2%}" if row[key] else "–" for key in ("linear_accuracy", "knn_accuracy")]
@@ -98,9 +102,10 @@ def _table(dataset: str, rows: list[dict[str, Any]]) -> str:
 def _edge(rows: list[dict[str, Any]]) -> str:
     """The methods whose best trial has the largest or smallest learning rate, or option, of all they were tried with."""
     say, said = load("en"), []
-    methods = {row["method"]: [r for r in rows if r["method"] == row["method"]] for row in rows}
     for key, what in (("learning_rate", "learning rate"), ("value", "option")):
-        at_end = [m for m, own in methods.items() if best(own)[key] in {f(r[key] for r in own) for f in (min, max)}]
+        at_end = [
+            m for m, own in _by_method(rows).items() if best(own)[key] in {f(r[key] for r in own) for f in (min, max)}
+        ]
         if at_end:
             said.append(EDGE.format(names=say.list([say.plain(f"method.{m}") for m in at_end]), what=what))
     return " ".join(said)

@@ -12,7 +12,7 @@ import yaml
 
 from lib.files import ROOT
 from lib.report import values
-from lib.report.chapters import measured
+from lib.report.chapters.measured import gather
 from lib.report.plots.methods import by_name, named
 from lib.words import load
 
@@ -24,7 +24,7 @@ WORDS = {
         "lab": "the original lab's report",
         "network": " ({})",
         "batch": "{}, batch {}",
-        "compared": ("method", "{}, linear evaluation on h, {:,} labels"),
+        "compared": ("method", "{}, {:,} labels"),
         "language": "en",
     },
     "README.zh.md": {
@@ -33,13 +33,13 @@ WORDS = {
         "lab": "原实验的报告",
         "network": "（{}）",
         "batch": "{}，批次 {}",
-        "compared": ("方法", "{}，h 上的线性评估，{:,} 个标签"),
+        "compared": ("方法", "{}，{:,} 个标签"),
         "language": "zh",
     },
 }
 
 
-def made(dataset: str) -> Iterator[tuple[str, ...]]:
+def measured(dataset: str) -> Iterator[tuple[str, ...]]:
     """A row for each published run of a data set and each number of labels; no sweeps."""
     for profile in PROFILES:
         shown = [
@@ -92,7 +92,7 @@ def table(dataset: str, readme: str) -> str:
     words = WORDS[readme]
     recipe, labels, *others = words["head"]
     rows = [(recipe, labels, *words["evaluated"], *others), ("---", *["---:"] * 8)]
-    rows += [*made(dataset), *reported(dataset, words)]
+    rows += [*measured(dataset), *reported(dataset, words)]
     if all(row[2] == "–" for row in rows[2:]):  # no record has a linear evaluation yet
         rows = [(*row[:2], *row[5:]) for row in rows]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
@@ -102,7 +102,7 @@ def compared(readme: str) -> str:
     """A README's table of the methods at equal computing, on each data set."""
     words = WORDS[readme]
     say, (method, column) = load(words["language"]), words["compared"]
-    found = measured.gather(values.load_all(ROOT / "figures/records/methods"))
+    found = gather(values.load_all(ROOT / "figures/records/methods"))
     names = dict.fromkeys(name for one in found for name in by_name([r.content for r in one.records]))
     heads = [column.format(one.title, one.records[0].content["results"]["labels"]) for one in found]
     rows = [(method, *heads), ("---", *["---:"] * len(found))]
@@ -116,11 +116,11 @@ def filled(text: str, readme: str) -> str:
     """A README with its tables as the records give them."""
     place = re.compile(r"(<!-- results: (\w+) -->\n).*?(<!-- end -->)", re.S)
 
-    def tabled(found: re.Match) -> str:
-        made_anew = compared(readme) if found[2] == "methods" else table(found[2], readme)
-        return f"{found[1]}{made_anew}\n{found[3]}"
+    def anew(found: re.Match) -> str:
+        name = found[2]
+        return f"{found[1]}{compared(readme) if name == 'methods' else table(name, readme)}\n{found[3]}"
 
-    return place.sub(tabled, text)
+    return place.sub(anew, text)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from lib.words import given_name
 CONTRASTIVE = ("simclr", "moco")
 #: The trials that chose the recipes' settings; for a data set without trials nobody has chosen any.
 TRIALS = ROOT / "bench/results/methods.json"
-#: Features whose variance fills fewer directions than this tell next to nothing, whatever they are trained for.
+#: Features whose variance fills fewer directions than this count as collapsed.
 COLLAPSED = 3
 
 
@@ -107,7 +107,7 @@ def _chosen(report: Report, measured: Sequence[Measured]) -> Markup:
     for found in measured:
         names["tuned" if found.dataset["name"].content in tried else "untuned"].append(found.title)
     said = [report.words(f"measured.{key}", names=report.words.list(titles)) for key, titles in names.items() if titles]
-    return _sentences(report, said)
+    return report.words.join(said)
 
 
 def summary(report: Report, found: Measured) -> Markup:
@@ -120,7 +120,7 @@ def summary(report: Report, found: Measured) -> Markup:
         theirs, own = (report.count(found.rows(name)[0]["features"]) for name in (other, best))
         accuracy = report.percent(found.linear(other))
         said.append(report.words(f"measured.{other}.{place}", accuracy=accuracy, features=theirs, own=own))
-    return _sentences(report, said)
+    return report.words.join(said)
 
 
 def _collapse(report: Report, found: Measured) -> None:
@@ -132,22 +132,16 @@ def _collapse(report: Report, found: Measured) -> None:
             report.text("measured.collapsed", method=named, rank=report.number(ranks, digits=1), own=report.count(own))
 
 
-def _sentences(report: Report, said: Sequence[Markup]) -> Markup:
-    return Markup("" if report.words.chinese else " ").join(said)
-
-
 def _table(report: Report, found: Measured) -> None:
     """A row for each method: accuracy, computing, time, memory, code, small batches; above them what learns nothing."""
     name = found.dataset["name"].content
     rows, commands = [], []
     for other in (other for other in BESIDE if found.rows(other)):
-        rows.append(_row(report, found, other, None, []))
+        rows.append(_row(report, found, other, None))
         commands.append(NONE)
     for method, records in found.runs.items():
-        rows.append(_row(report, found, method, records, found.small.get(method, [])))
+        rows.append(_row(report, found, method, records))
         commands.append(command(records[0]))
-    if not found.small:  # a column of dashes
-        rows = [{key: cell for key, cell in row.items() if key != report.words("table.small")} for row in rows]
     first = found.records[0]
     report.text("measured.table.text", table=f"methods-{name}", labels=report.count(first["results"]["labels"]),
                 budget=report.number(derive(lambda flops: flops / 1e12, first["results"]["flops"]["budget"])),
@@ -159,8 +153,10 @@ def _table(report: Report, found: Measured) -> None:
         report.text("measured.small", batch=report.count(batch))
 
 
-def _row(report: Report, found: Measured, name: str, records: list[Value] | None, small: list[Value]) -> dict[str, Any]:
+def _row(report: Report, found: Measured, name: str, records: list[Value] | None) -> dict[str, Any]:
     say, evaluated = report.words, found.rows(name)
+    small = [_own(record) for record in found.small.get(name, [])]
+    last = {say("table.small"): report.percent(small) if small else NONE} if found.small else {}
     knn = [row["knn_accuracy"] for row in evaluated if "knn_accuracy" in row]
     row = {
         say("table.method"): say.or_as_is("beside" if name in BESIDE else "method", name),
@@ -168,7 +164,7 @@ def _row(report: Report, found: Measured, name: str, records: list[Value] | None
         say("table.knn"): report.percent(knn) if knn else NONE,
     }
     if records is None:
-        return row | {say(f"table.{key}"): NONE for key in ("epochs", "tflop", "minutes", "step_mb", "lines", "small")}
+        return row | {say(f"table.{key}"): NONE for key in ("epochs", "tflop", "minutes", "step_mb", "lines")} | last
     results = [record["results"] for record in records]
     tflop = [derive(lambda flops: flops / 1e12, r["flops"]["pretraining"]) for r in results]
     minutes = [derive(lambda seconds: seconds / 60, r["seconds"]["pretraining"]) for r in records]
@@ -179,7 +175,7 @@ def _row(report: Report, found: Measured, name: str, records: list[Value] | None
         say("table.minutes"): report.number(minutes, digits=1),
         say("table.step_mb"): report.number(megabytes, digits=0),
         say("table.lines"): report.count(results[0]["lines"]),
-        say("table.small"): report.percent([_own(r) for r in small]) if small else NONE,
+        **last,
     }
 
 
