@@ -1,5 +1,7 @@
 """Scores of a classifier, and a run's network found again."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -57,6 +59,17 @@ def test_neighbours_by_hand():
     assert neighbours.knn_accuracy(bank, labels, queries, np.array([0, 1]), k=2) == 1
     assert neighbours.knn_accuracy(bank, labels, queries, np.array([0, 2]), k=2) == 0.5
     assert 0 <= neighbours.knn_accuracy(bank, labels, queries, np.array([0, 1]), k=20) <= 1, "a bank smaller than k"
+
+
+def test_the_vote_of_many_neighbours_takes_little_memory():
+    rows = np.random.default_rng(0).normal(size=(4000, 4)).astype(np.float32)
+    labels = np.arange(4000) % 10
+    neighbours.knn_accuracy(rows[:50], labels[:50], rows[:50], labels[:50])  # scikit-learn is loaded
+    tracemalloc.start()
+    neighbours.knn_accuracy(rows, labels, rows, labels)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4000 * 4000 * 4, "all distances would take more"
 
 
 def test_the_probe_sees_what_the_encoder_knows_and_changes_nothing(digits):
