@@ -36,7 +36,7 @@ def test_answers_are_those_of_a_patch_by_patch_comparison(photographs, plain, pa
     assert (answers.argmax(1) == torch.arange(64)).float().mean() > 0.8
     every = cut @ patches.filters.flatten(1).T + patches.bias
     assert every.mean(0) == pytest.approx(torch.zeros(64), abs=1e-3)
-    torch.testing.assert_close(every.std(0), patches.threshold, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(every.std(0), torch.ones(64), rtol=1e-3, atol=1e-4)
 
 
 def test_features_are_sums_over_a_grid_of_what_passes_the_threshold(photographs, plain, patches):
@@ -45,12 +45,26 @@ def test_features_are_sums_over_a_grid_of_what_passes_the_threshold(photographs,
     assert found.shape == (60, 2 * 64 * 4)
     assert (found >= 0).all()
     maps = torch.nn.functional.conv2d(images[:1], patches.filters, patches.bias)[0]
-    positive = (maps[5] - patches.threshold[5]).clamp(min=0)
-    negative = (-maps[5] - patches.threshold[5]).clamp(min=0)
+    positive = (maps[5] - 1).clamp(min=0)
+    negative = (-maps[5] - 1).clamp(min=0)
     assert found[0, 5 * 4] == pytest.approx(positive[:14, :14].mean().item(), rel=1e-4)
     assert found[0, (64 + 5) * 4 + 3] == pytest.approx(negative[13:, 13:].mean().item(), rel=1e-4)
     halved = Patches(plain(photographs.train_images[:300]), 64, precision="bfloat16")(images)
     assert (halved - found).abs().mean() < 0.02 * found.mean()
+
+
+def test_a_higher_threshold_lets_less_pass(photographs, plain, patches):
+    images = plain(photographs.train_images[:60])
+    less = Patches(plain(photographs.train_images[:300]), 64, threshold=2.0)(images)
+    maps = torch.nn.functional.conv2d(images[:1], patches.filters, patches.bias)[0, 5]
+    # in units of the threshold, which is twice as high
+    assert less[0, 5 * 4] == pytest.approx((maps[:14, :14] / 2 - 1).clamp(min=0).mean().item(), rel=1e-4, abs=1e-7)
+    assert less.mean() < 0.2 * patches(images).mean()
+
+
+def test_images_that_are_all_alike_give_finite_features(plain):
+    alike = torch.zeros(40, 3, 32, 32)
+    assert Patches(alike, 8)(alike).isfinite().all()
 
 
 def test_their_cost_is_that_of_one_convolution(patches):

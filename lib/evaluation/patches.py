@@ -34,16 +34,19 @@ class Patches(nn.Module):
         whitening = directions * (variance + floor).rsqrt() @ directions.T  # symmetric: a whitened patch is an image
         drawn = torch.randperm(len(cut), generator=torch.Generator().manual_seed(seed))[:count]
         filters = F.normalize((cut[drawn] - mean) @ whitening) @ whitening  # whitens what it is compared with, too
+        # whitened, all directions have (nearly) the same variance: of unit length, so have all answers
+        deviation = (filters * (filters @ (cut - mean).T.cov())).sum(1, keepdim=True).sqrt()
+        filters /= threshold * deviation.clamp(min=1e-12)
         self.filters = nn.Parameter(filters.view(count, -1, side, side), requires_grad=False)
         self.register_buffer("bias", -filters @ mean)
-        # whitened, all directions have (nearly) the same variance: of unit length, so have all answers
-        self.register_buffer("threshold", threshold * (filters * (filters @ (cut - mean).T.cov())).sum(1).sqrt())
 
     def forward(self, images: Tensor) -> Tensor:
         return torch.cat([self._answers(some) for some in images.split(50)])  # maps of 1,000 images would take 5 GB
 
     def _answers(self, images: Tensor) -> Tensor:
-        kind, threshold = self.precision, self.threshold[:, None, None]
+        kind = self.precision
         found = F.conv2d(images.to(kind), self.filters.to(kind), self.bias.to(kind)).float()
-        both = torch.cat([F.relu(found - threshold), F.relu(-found - threshold)], 1)
-        return F.adaptive_avg_pool2d(both, self.cells).flatten(1)
+        passed = F.softshrink(found, 1.0)  # the filters answer in units of the threshold
+        mean = F.adaptive_avg_pool2d(passed, self.cells)
+        above = F.adaptive_avg_pool2d(passed.relu_(), self.cells)
+        return torch.cat([above, above - mean], 1).flatten(1)
