@@ -57,24 +57,26 @@ def cifar_resnet(name: str, channels: int = 3) -> "ResNet":
     return encoder
 
 
-def fast_resnet(channels: int = 3) -> nn.Sequential:
+def fast_resnet(channels: int = 3, width: int = 1) -> nn.Sequential:
     """The kit's own encoder for two CPU cores: images (N, channels, H, W), sides a multiple of 8, to features (N, 128).
 
     A 4×4 stem of stride 2 that leaves 48 channels of half the size (see ``whiten``), then twice a 3×3
     convolution of stride 2 that doubles the channels and a residual block (He et al. 2016,
     arXiv:1512.03385). Most of its 13 million multiply-adds on 32×32 pixels lie where the maps are
     small and the channels many, where a CPU is fastest; ResNet-18 takes 556 million. ``stage1`` and
-    ``stage2`` are maps (N, 64, H/4, W/4) and (N, 128, H/8, W/8).
+    ``stage2`` are maps (N, 64, H/4, W/4) and (N, 128, H/8, W/8). ``width`` multiplies all channels, and
+    so the features; twice as many take four times the arithmetic.
     """
     from torchvision.models.resnet import BasicBlock
     from torchvision.ops.misc import Conv2dNormActivation
 
+    stem, first, second = 48 * width, 64 * width, 128 * width
     return nn.Sequential(
         OrderedDict(
-            stem=nn.Conv2d(channels, 48, 4, stride=2, padding=1, bias=False),
+            stem=nn.Conv2d(channels, stem, 4, stride=2, padding=1, bias=False),
             relu=nn.ReLU(),
-            stage1=nn.Sequential(Conv2dNormActivation(48, 64, 3, stride=2), BasicBlock(64, 64)),
-            stage2=nn.Sequential(Conv2dNormActivation(64, 128, 3, stride=2), BasicBlock(128, 128)),
+            stage1=nn.Sequential(Conv2dNormActivation(stem, first, 3, stride=2), BasicBlock(first, first)),
+            stage2=nn.Sequential(Conv2dNormActivation(first, second, 3, stride=2), BasicBlock(second, second)),
             pool=nn.AdaptiveAvgPool2d(1),
             flatten=nn.Flatten(),
         )
@@ -122,6 +124,7 @@ class EncoderSpec(NamedTuple):
 ENCODERS: dict[str, EncoderSpec] = {
     "small_cnn": EncoderSpec(small_cnn, 128, (1, 28, 28)),
     "fast_resnet": EncoderSpec(fast_resnet, 128, (3, 32, 32), any_size=True, whitens=True),
+    "fast_resnet_2x": EncoderSpec(partial(fast_resnet, width=2), 256, (3, 32, 32), any_size=True, whitens=True),
     "resnet18": EncoderSpec(partial(cifar_resnet, "resnet18"), 512, (3, 32, 32), any_size=True),
     "resnet34": EncoderSpec(partial(cifar_resnet, "resnet34"), 512, (3, 32, 32), any_size=True),
     "resnet50": EncoderSpec(partial(cifar_resnet, "resnet50"), 2048, (3, 32, 32), any_size=True),

@@ -58,6 +58,16 @@ def test_fast_resnets_shapes_counts_and_work():
     assert layers.features(torch.randn(2, 3, 32, 32)).shape == (2, 64 * 8 * 8 + 128 * 4 * 4)
 
 
+def test_twice_the_width_is_four_times_the_work_and_twice_the_features():
+    once, twice = SimCLR("fast_resnet", (16,)), SimCLR("fast_resnet_2x", (16,))
+    assert twice(torch.randn(2, 3, 32, 32))[0].shape == (2, 2 * 128)
+    stem = 2 * 16 * 16 * 16 * 3 * 48  # whose input has three channels in both
+    work = [forward_flops(model.encoder, (3, 32, 32)) for model in (once, twice)]
+    assert work[1] - 2 * stem == 4 * (work[0] - stem)
+    whiten(twice.encoder, torch.randn(64, 3, 32, 32))  # 48 directions, each with both signs
+    assert twice.encoder.stem.weight.isfinite().all()
+
+
 def test_the_whitened_stem_answers_alike_to_every_structure():
     images = torch.randn(64, 3, 36, 36, generator=torch.Generator().manual_seed(0))
     images = F.avg_pool2d(images, 5, 1) * 5  # neighbouring pixels alike, as in photographs
