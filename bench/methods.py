@@ -47,7 +47,7 @@ def asked(dataset: str, method: str, rate: float, value: float, folder: Path) ->
 def trial(p: parameters.MethodsParameters) -> float:
     """Linear accuracy on the held-out images, from the trial's record; it is made first if there is none."""
     run = records.Run(p)
-    if not _made(run):
+    if not made(run):
         given = fair.load_data(run)
         model = fair.network(run, given)
         settings, crops = fair.within_budget(run, given, model)
@@ -62,7 +62,7 @@ def trial(p: parameters.MethodsParameters) -> float:
     return records.load(run.folder)["results"]["evaluations"][-1]["linear_accuracy"]
 
 
-def _made(run: records.Run) -> bool:
+def made(run: records.Run) -> bool:
     """Whether there is a record of this very trial."""
     path = run.folder / "record.json"
     return path.exists() and records.load(path)["parameters"] == json.loads(json.dumps(run.parameters))

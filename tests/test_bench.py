@@ -4,11 +4,14 @@ import importlib
 import math
 
 import pytest
+import torch
 
-from bench import docs, few_labels, precision, run
+from bench import docs, few_labels, improved, precision, run
 from bench.measure import Line, from_record, quartiles, table
+from lib.data.samples import SAMPLES
 from lib.files import ROOT
 from lib.runs import profiles
+from lib.runs.lab import test_once as once
 
 
 @pytest.mark.parametrize("topic", ["views", "loss", "epoch", "cifar", "classifier", "explore"])
@@ -50,6 +53,35 @@ def test_a_paired_run_is_the_profiles_but_for_its_precision():
     assert precision.parameters("quick/cifar10", 4, "float32")["seed"] == 4, "seeds that the profile has not"
     with pytest.raises(ValueError, match="no run 'mnistt'"):
         precision.parameters("quick/mnistt", 0, "float32")
+
+
+def test_a_trial_of_the_improved_recipe_never_sees_a_test_image(monkeypatch, tmp_path):
+    monkeypatch.setenv("LAB_OFFLINE", "1")
+    short = {
+        "epochs": 1,
+        "small_crops": [[1, 16]],
+        "batch_size": 32,
+        "classifier_epochs": 1,
+        "classifier_batch_size": 32,
+    }
+    monkeypatch.setitem(improved.TRIALS, "tiny", short | {"test_view_count": 1, "projection": [16]})
+    seen = []
+    monkeypatch.setattr(
+        improved.lab, "test_once", lambda run, given, heads: seen.append(given) or once(run, given, heads)
+    )
+    record = improved.trial(improved.asked("tiny", tmp_path))
+    (given,) = seen
+    whole = SAMPLES["cifar10"]()
+    size = len(whole.train_images) // 5
+    assert torch.equal(given.images.test_images, whole.train_images[4 * size : 5 * size])
+    used = torch.cat([given.unlabelled_rows, *given.labelled_rows])
+    assert used.max() < 4 * size, "what is scored on was not trained on"
+    found = improved.row(record)
+    assert found["changes"] == short
+    assert 0.1 < found["untrained"] < 1
+    assert 0.1 < found["linear"]["accuracy"] < 1
+    assert improved.trial(improved.asked("tiny", tmp_path)) == record, "made once"
+    assert len(seen) == 1
 
 
 def test_the_docs_are_what_the_records_give():

@@ -1,0 +1,105 @@
+"""What the recipe `improved` could be: each trial is its run with some parameters changed, scored on held-out images.
+
+python -m bench.improved FOLDER NAME ... makes the trials of these names, or all, that FOLDER has no record of, and
+writes bench/results/improved.json; an interrupted trial resumes.
+
+A trial takes the steps of cifar10.ipynb, but the training images of chunk 5, which no run uses, stand in for the test
+images, which are not looked at.
+"""
+
+import argparse
+import json
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench.methods import HELD_OUT, SEED, made
+from lib import data
+from lib.files import ROOT, write_whole
+from lib.models import Classifier, SimCLR, freeze_encoder, whiten
+from lib.runs import lab, parameters, plain, recipes, records
+from lib.training import pretrain
+
+RESULTS = ROOT / "bench/results/improved.json"
+#: What each trial changes of the recipe.
+TRIALS: dict[str, dict[str, Any]] = {
+    "fast-19": {},
+    "fast-33": {"epochs": 33, "small_crops": [[10, 16], [27, 24]]},
+    "2x-9": {"encoder": "fast_resnet_2x", "epochs": 9, "small_crops": [[2, 16], [9, 24]]},
+    "2x-11": {"encoder": "fast_resnet_2x", "epochs": 11, "small_crops": [[6, 16], [11, 24]]},
+}
+
+
+def asked(name: str, folder: Path) -> parameters.SimCLRParameters:
+    """The parameters of a trial."""
+    own = {"recipe": "improved", "profile": "trials", "run": name, "runs": str(folder), "seed": SEED}
+    fixed = {"illustrated": False, "probe_images": 0}
+    return parameters.SimCLRParameters.checked(recipes.load("cifar10", "improved") | own | fixed | TRIALS[name])
+
+
+def trial(p: parameters.SimCLRParameters) -> dict[str, Any]:
+    """The record of a trial, which is made first if there is none."""
+    run = records.Run(p)
+    if not made(run):
+        given = held_out(lab.load_data(run))
+        shape, classes = given.images.image_shape, len(given.images.classes)
+        torch.manual_seed(p.seed)
+        model = SimCLR(p.encoder, tuple(p.projection), shape, p.weights, p.projection_batch_norm)
+        if p.whiten_stem:
+            whiten(model.encoder, p.pretraining_views.plain(given.unlabelled(4000)))
+        lab.count_work(run, given, model)
+        learnt = {"settings": p.pretraining, "temperature": p.temperature, "small_crops": p.small_crops}
+        kept = run.resumable("pretraining")
+        run.training("pretraining", pretrain(model, given.unlabelled(), p.pretraining_views, **learnt, **kept))
+        head = partial(Classifier, model.encoder, shape, classes, **p.head)
+        lab.test_once(run, given, lab.train_classifiers(run, given, lambda: freeze_encoder(head())))
+        plain.evaluate(run, given, model)
+        run.results["scored_on"] = "held out"
+        run.save()
+    return records.load(run.folder)
+
+
+def held_out(given: lab.Data) -> lab.Data:
+    """The same chunks, with the training images of the last ones in place of the test images."""
+    images = given.images
+    rows = data.join(data.equal_chunks(images, len(images.train_images) // given.chunk_size), HELD_OUT[images.name])
+    shown = replace(images, test_images=images.train_images[rows], test_labels=images.train_labels[rows])
+    return replace(given, images=shown)
+
+
+def row(record: dict[str, Any]) -> dict[str, Any]:
+    """What a trial measured."""
+    results, seconds = record["results"], record["seconds"]
+    (entry,) = results["classifiers"]
+    return {
+        "name": record["parameters"]["run"],
+        "changes": TRIALS[record["parameters"]["run"]],
+        "flops": results["flops"]["pretraining"],
+        "linear": entry["linear_evaluation"],
+        "untrained": entry["untrained_linear_evaluation"]["accuracy"],
+        "knn": entry["knn_accuracy"],
+        "head": entry["test_accuracy"],
+        "head_plain_view": entry["plain_view_accuracy"],
+        "seconds": {name: seconds[name] for name in ("pretraining", entry["history"], "test", "linear evaluation")},
+        "processor": record["environment"]["processor"],
+        "sha256": record["sha256"],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.improved", description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="where the trials' records are kept")
+    parser.add_argument("names", nargs="*", choices=[*TRIALS, []], help="trials to make; all without a name")
+    given = parser.parse_args()
+    for name in given.names or TRIALS:
+        found = row(trial(asked(name, given.folder)))
+        rows = {r["name"]: r for r in json.loads(RESULTS.read_text())} if RESULTS.exists() else {}
+        write_whole(RESULTS, (json.dumps(list((rows | {name: found}).values()), indent=1) + "\n").encode())
+        print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
