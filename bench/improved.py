@@ -1,7 +1,7 @@
 """What the recipe `improved` could be: each trial is its run with some parameters changed, scored on held-out images.
 
 python -m bench.improved FOLDER NAME ... makes the trials of these names, or all, that FOLDER has no record of, and
-writes bench/results/improved.json; an interrupted trial resumes.
+writes bench/results/improved.json and the table in docs/cifar10.md; an interrupted trial resumes.
 
 A trial takes the steps of cifar10.ipynb, but the training images of chunk 5, which no run uses, stand in for the test
 images, which are not looked at.
@@ -9,6 +9,8 @@ images, which are not looked at.
 
 import argparse
 import json
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +25,7 @@ from lib.models import Classifier, SimCLR, freeze_encoder, whiten
 from lib.runs import lab, parameters, plain, recipes, records
 from lib.training import pretrain
 
-RESULTS = ROOT / "bench/results/improved.json"
+RESULTS, PAGE = ROOT / "bench/results/improved.json", ROOT / "docs/cifar10.md"
 #: What each trial changes of the recipe.
 TRIALS: dict[str, dict[str, Any]] = {
     "fast-19": {},
@@ -89,6 +91,29 @@ def row(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """The trials as a Markdown table, with what SimCLR adds in points."""
+    lines = [
+        "| trial | what it changes | compute | pretraining | linear | untrained, linear | added | kNN | head |",
+        "| --- | --- |" + " ---: |" * 7,
+    ]
+    for found in rows:
+        linear, untrained = found["linear"]["accuracy"], found["untrained"]
+        changes = ", ".join(f"`{name}: {value}`" for name, value in found["changes"].items()) or "nothing"
+        cells = [f"{found['flops'] / 1e12:.1f} TFLOP", f"{found['seconds']['pretraining']:.0f} s"]
+        cells += [f"{linear:.2%}", f"{untrained:.2%}", f"{100 * (linear - untrained):.1f}"]
+        cells += [f"{found[name]:.2%}" for name in ("knn", "head")]
+        lines.append(f"| `{found['name']}` | {changes} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def filled(text: str, rows: Sequence[dict[str, Any]]) -> str:
+    """docs/cifar10.md with the table in its place."""
+    return re.sub(
+        r"(<!-- trials -->\n).*?(<!-- end -->)", lambda place: place[1] + table(rows) + place[2], text, flags=re.S
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.improved", description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="where the trials' records are kept")
@@ -97,7 +122,9 @@ def main() -> None:
     for name in given.names or TRIALS:
         found = row(trial(asked(name, given.folder)))
         rows = {r["name"]: r for r in json.loads(RESULTS.read_text())} if RESULTS.exists() else {}
-        write_whole(RESULTS, (json.dumps(list((rows | {name: found}).values()), indent=1) + "\n").encode())
+        rows |= {name: found}
+        write_whole(RESULTS, (json.dumps(list(rows.values()), indent=1) + "\n").encode())
+        PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), list(rows.values())), encoding="utf-8")
         print(json.dumps(found))
 
 
