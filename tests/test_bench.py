@@ -57,18 +57,16 @@ def test_a_paired_run_is_the_profiles_but_for_its_precision():
 
 def test_a_trial_of_the_improved_recipe_never_sees_a_test_image(monkeypatch, tmp_path):
     monkeypatch.setenv("LAB_OFFLINE", "1")
-    short = {
-        "epochs": 1,
-        "small_crops": [[1, 16]],
-        "batch_size": 32,
-        "classifier_epochs": 1,
-        "classifier_batch_size": 32,
-    }
-    monkeypatch.setitem(improved.TRIALS, "tiny", short | {"test_view_count": 1, "projection": [16]})
+    short = {"epochs": 1, "small_crops": [[1, 16]], "batch_size": 32, "classifier_epochs": 1, "test_view_count": 1}
+    short |= {"classifier_batch_size": 32, "projection": [16]}
+    monkeypatch.setitem(improved.TRIALS, "tiny", short)
     seen = []
-    monkeypatch.setattr(
-        improved.lab, "test_once", lambda run, given, heads: seen.append(given) or once(run, given, heads)
-    )
+
+    def looked_at(run, given, heads):
+        seen.append(given)
+        return once(run, given, heads)
+
+    monkeypatch.setattr(improved.lab, "test_once", looked_at)
     record = improved.trial(improved.asked("tiny", tmp_path))
     (given,) = seen
     whole = SAMPLES["cifar10"]()
@@ -82,6 +80,10 @@ def test_a_trial_of_the_improved_recipe_never_sees_a_test_image(monkeypatch, tmp
     assert 0.1 < found["linear"]["accuracy"] < 1
     assert improved.trial(improved.asked("tiny", tmp_path)) == record, "made once"
     assert len(seen) == 1
+    text = improved.filled("above\n<!-- trials -->\nold\n<!-- end -->\nbelow\n<!-- end -->", [found])
+    assert text == f"above\n<!-- trials -->\n{improved.table([found])}<!-- end -->\nbelow\n<!-- end -->"
+    assert f"| {found['untrained']:.2%} |" in text
+    assert "`test_view_count: 1`" in text
 
 
 def test_the_docs_are_what_the_records_give():
