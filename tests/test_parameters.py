@@ -107,7 +107,7 @@ def test_improved_has_the_images_and_labels_of_original():
         ("small_crops", [[3, 16]], "needs an encoder that takes any size; small_cnn takes one only"),
         ("small_crops", [[3]], "small_crops.0 = .* at least 2 items"),
         ("probe_images", -1, "greater than or equal to 0"),
-        ("whiten_stem", True, "whiten_stem is for fast_resnet; small_cnn has no stem"),
+        ("whiten_stem", True, "whiten_stem is for fast_resnet, fast_resnet_2x; small_cnn has no stem"),
     ],
 )
 def test_refusals_say_what_would_be_right(name, value, message):
