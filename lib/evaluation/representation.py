@@ -87,8 +87,8 @@ def spectrum(features: np.ndarray) -> list[float]:
 
     All in a few of them is collapse: the other directions tell nothing (Jing et al. 2022, arXiv:2110.09348).
     """
-    variances = torch.linalg.eigvalsh(torch.from_numpy(features).T.cov()).double().flip(0).clamp(min=0)
-    return (variances / variances.sum().clamp(min=1e-30)).tolist()
+    variances = np.linalg.eigvalsh(np.cov(features.T).astype(np.float64))[::-1].clip(min=0)
+    return (variances / max(variances.sum(), 1e-30)).tolist()
 
 
 def effective_rank(shares: Sequence[float]) -> float:
