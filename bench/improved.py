@@ -10,22 +10,22 @@ images, which are not looked at.
 import argparse
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from bench.methods import HELD_OUT, SEED, made
+from bench.run import load, save
 from lib import data
-from lib.files import ROOT, write_whole
-from lib.models import Classifier, SimCLR, freeze_encoder, whiten
+from lib.files import ROOT
+from lib.models import Classifier, freeze_encoder
 from lib.runs import lab, parameters, plain, recipes, records
+from lib.runs.trained import starting_point
 from lib.training import pretrain
 
-RESULTS, PAGE = ROOT / "bench/results/improved.json", ROOT / "docs/cifar10.md"
+PAGE = ROOT / "docs/cifar10.md"
 #: What each trial changes of the recipe.
 TRIALS: dict[str, dict[str, Any]] = {
     "fast-19": {},
@@ -47,15 +47,12 @@ def trial(p: parameters.SimCLRParameters) -> dict[str, Any]:
     run = records.Run(p)
     if not made(run):
         given = held_out(lab.load_data(run))
-        shape, classes = given.images.image_shape, len(given.images.classes)
-        torch.manual_seed(p.seed)
-        model = SimCLR(p.encoder, tuple(p.projection), shape, p.weights, p.projection_batch_norm)
-        if p.whiten_stem:
-            whiten(model.encoder, p.pretraining_views.plain(given.unlabelled(4000)))
+        model = starting_point(run.content, given.images)
         lab.count_work(run, given, model)
         learnt = {"settings": p.pretraining, "temperature": p.temperature, "small_crops": p.small_crops}
         kept = run.resumable("pretraining")
         run.training("pretraining", pretrain(model, given.unlabelled(), p.pretraining_views, **learnt, **kept))
+        shape, classes = given.images.image_shape, len(given.images.classes)
         head = partial(Classifier, model.encoder, shape, classes, **p.head)
         lab.test_once(run, given, lab.train_classifiers(run, given, lambda: freeze_encoder(head())))
         plain.evaluate(run, given, model)
@@ -91,7 +88,7 @@ def row(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def table(rows: Sequence[dict[str, Any]]) -> str:
+def table(rows: Iterable[dict[str, Any]]) -> str:
     """The trials as a Markdown table, with what SimCLR adds in points."""
     lines = [
         "| trial | what it changes | compute | pretraining | linear | untrained, linear | added | kNN | head |",
@@ -107,7 +104,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def filled(text: str, rows: Sequence[dict[str, Any]]) -> str:
+def filled(text: str, rows: Iterable[dict[str, Any]]) -> str:
     """docs/cifar10.md with the table in its place."""
     return re.sub(
         r"(<!-- trials -->\n).*?(<!-- end -->)", lambda place: place[1] + table(rows) + place[2], text, flags=re.S
@@ -121,10 +118,9 @@ def main() -> None:
     given = parser.parse_args()
     for name in given.names or TRIALS:
         found = row(trial(asked(name, given.folder)))
-        rows = {r["name"]: r for r in json.loads(RESULTS.read_text())} if RESULTS.exists() else {}
-        rows |= {name: found}
-        write_whole(RESULTS, (json.dumps(list(rows.values()), indent=1) + "\n").encode())
-        PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), list(rows.values())), encoding="utf-8")
+        rows = load("improved") | {name: found}
+        save("improved", rows)
+        PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), rows.values()), encoding="utf-8")
         print(json.dumps(found))
 
 

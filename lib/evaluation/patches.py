@@ -35,8 +35,8 @@ class Patches(nn.Module):
         drawn = torch.randperm(len(cut), generator=torch.Generator().manual_seed(seed))[:count]
         filters = F.normalize((cut[drawn] - mean) @ whitening) @ whitening  # whitens what it is compared with, too
         # whitened, all directions have (nearly) the same variance: of unit length, so have all answers
-        deviation = (filters * (filters @ (cut - mean).T.cov())).sum(1, keepdim=True).sqrt()
-        filters /= threshold * deviation.clamp(min=1e-12)
+        variance = (filters * (filters @ (cut - mean).T.cov())).sum(1, keepdim=True)
+        filters /= threshold * variance.clamp(min=1e-24).sqrt()
         self.filters = nn.Parameter(filters.view(count, -1, side, side), requires_grad=False)
         self.register_buffer("bias", -filters @ mean)
 
