@@ -9,7 +9,6 @@ images, which are not looked at.
 
 import argparse
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
@@ -19,7 +18,7 @@ from typing import Any
 from bench.methods import HELD_OUT, SEED, made
 from bench.run import load, save
 from lib import data
-from lib.files import ROOT
+from lib.files import ROOT, between_marks
 from lib.models import Classifier, freeze_encoder
 from lib.runs import lab, parameters, plain, recipes, records
 from lib.runs.trained import starting_point
@@ -104,13 +103,6 @@ def table(rows: Iterable[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def filled(text: str, rows: Iterable[dict[str, Any]]) -> str:
-    """docs/cifar10.md with the table in its place."""
-    return re.sub(
-        r"(<!-- trials -->\n).*?(<!-- end -->)", lambda place: place[1] + table(rows) + place[2], text, flags=re.S
-    )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.improved", description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="where the trials' records are kept")
@@ -120,7 +112,8 @@ def main() -> None:
         found = row(trial(asked(name, given.folder)))
         rows = load("improved") | {name: found}
         save("improved", rows)
-        PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), rows.values()), encoding="utf-8")
+        page = between_marks(PAGE.read_text(encoding="utf-8"), "trials", table(rows.values()))
+        PAGE.write_text(page, encoding="utf-8")
         print(json.dumps(found))
 
 

@@ -4,14 +4,13 @@ python figures/lab_runs.py writes them, between <!-- lab runs --> and <!-- end -
 """
 
 import math
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import readme
 
-from lib.files import ROOT
+from lib.files import ROOT, between_marks
 from lib.report import plots, values
 from lib.report.chapters.verdicts import PUBLISHED
 
@@ -79,8 +78,7 @@ def filled(text: str) -> str:
     """The page with what the records give in its place."""
     shown = [table(), *(f"`{name.removeprefix('original-')}`:\n\n![{drawn.alt}](../figures/{name}.svg)"
                         for name, drawn in pictures())]  # fmt: skip
-    place = re.compile(r"(<!-- lab runs -->\n).*?(<!-- end -->)", re.S)
-    return place.sub(lambda found: found[1] + "\n\n".join(shown) + "\n" + found[2], text)
+    return between_marks(text, "lab runs", "\n\n".join(shown) + "\n")
 
 
 def write() -> None:

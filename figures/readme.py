@@ -3,14 +3,13 @@
 They stand between <!-- results: mnist --> and <!-- end --> (and cifar10, methods), in README.md and README.zh.md.
 """
 
-import re
 from collections.abc import Iterator
 from functools import reduce
 from operator import getitem
 
 import yaml
 
-from lib.files import ROOT
+from lib.files import ROOT, between_marks
 from lib.report import values
 from lib.report.chapters.measured import gather
 from lib.report.plots.methods import by_name, named
@@ -114,13 +113,10 @@ def compared(readme: str) -> str:
 
 def filled(text: str, readme: str) -> str:
     """A README with its tables as the records give them."""
-    place = re.compile(r"(<!-- results: (\w+) -->\n).*?(<!-- end -->)", re.S)
-
-    def anew(found: re.Match) -> str:
-        name = found[2]
-        return f"{found[1]}{compared(readme) if name == 'methods' else table(name, readme)}\n{found[3]}"
-
-    return place.sub(anew, text)
+    for name in ("mnist", "cifar10", "methods"):
+        made = compared(readme) if name == "methods" else table(name, readme)
+        text = between_marks(text, f"results: {name}", f"{made}\n")
+    return text
 
 
 if __name__ == "__main__":

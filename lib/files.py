@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,6 +48,19 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def between_marks(page: str, mark: str, content: str) -> str:
+    """A Markdown page with this content between its marks ``<!-- mark -->`` and ``<!-- end -->``.
+
+    Raises:
+        ValueError: the page has no such marks.
+    """
+    place = re.compile(rf"(?<=<!-- {re.escape(mark)} -->\n).*?(?=<!-- end -->)", re.DOTALL)
+    filled, found = place.subn(lambda _: content, page, count=1)
+    if not found:
+        raise ValueError(f"no place for this content: the page lacks the mark <!-- {mark} --> with <!-- end --> below.")
+    return filled
 
 
 class DiskFull(OSError):

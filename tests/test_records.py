@@ -1,8 +1,10 @@
 """Records: what they must hold, that they are whole, and that an interrupted run leaves none."""
 
 import json
+import math
 from importlib.metadata import version
 
+import numpy as np
 import pytest
 import torch
 
@@ -53,8 +55,9 @@ def test_an_interrupted_training_gets_no_record(run):
 
 
 def test_not_a_number_is_no_result(run):
-    run.results["test_accuracy"] = float("nan")
-    with pytest.raises(ValueError, match="JSON"):
+    run.history["pretraining"] = [{"loss": 5.5}, {"loss": math.inf}]
+    run.results["heads"] = {"linear": np.float64("nan"), "knn": 0.5}
+    with pytest.raises(RecordError, match=r"history.pretraining.1.loss is inf; results.heads.linear is nan\. Run it"):
         run.save()
     assert not (run.folder / "record.json").exists()
 

@@ -18,7 +18,7 @@ from lib.cli import generate
 from lib.cli.address import address, badges, setup, with_badges
 from lib.cli.generate import SOURCES, SourceError
 from lib.cli.lessons import file_name
-from lib.files import ROOT
+from lib.files import ROOT, between_marks
 from lib.words import LANGUAGES, load
 
 NAMES = [path.stem for path in sorted(SOURCES.glob("*.md"))]
@@ -152,6 +152,14 @@ def test_badges_change_one_line_and_nothing_else():
     assert with_badges(page, "en") == page.replace("old", badges("en"))
     assert with_badges(with_badges(page, "en"), "en") == with_badges(page, "en")
     assert with_badges("# Kit\n", "en") == "# Kit\n"
+
+
+def test_content_goes_between_its_own_marks():
+    page = "a\n<!-- one -->\n<!-- end -->\nb\n<!-- two -->\nold\n<!-- end -->\nc\n<!-- end -->\n"
+    filled = between_marks(between_marks(page, "two", "2\\1\n"), "one", "1\n")
+    assert filled == "a\n<!-- one -->\n1\n<!-- end -->\nb\n<!-- two -->\n2\\1\n<!-- end -->\nc\n<!-- end -->\n"
+    with pytest.raises(ValueError, match="lacks the mark <!-- three -->"):
+        between_marks(page, "three", "")
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import math
 import os
 import platform
 import subprocess
@@ -95,8 +96,17 @@ class Run:
         return {name: getattr(self, name) for name in kept}
 
     def save(self) -> Path:
-        """Write the record beside its place, then rename it there; the path."""
+        """Write the record beside its place, then rename it there; the path.
+
+        Raises:
+            RecordError: a figure is infinite or not a number.
+        """
         content = self.content
+        if wrong := list(_not_finite(content)):
+            raise RecordError(
+                f"{self.name} gets no record, because a figure in it is not a finite number: {'; '.join(wrong[:5])}. "
+                "Run it again. If it comes back, please report it as a fault of the kit."
+            )
         record = {name: content.pop(name) for name in ("name", "profile", "dataset", "parameters")}
         record["environment"] = environment(self.parameters.get("precision"))
         record |= {"finished": datetime.now(timezone.utc).isoformat(timespec="seconds")} | content
@@ -104,10 +114,19 @@ class Run:
             record["pictures"] = {}
         if (model := self.folder / "model.pt").exists():
             record["model_sha256"] = file_digest(model)
-        record["sha256"] = digest(json.loads(json.dumps(record, allow_nan=False)))  # as it will be read back
+        record["sha256"] = digest(json.loads(json.dumps(record)))  # as it will be read back
         path = self.folder / "record.json"
         write_whole(path, (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
         return path
+
+
+def _not_finite(content: Any, at: str = "") -> Iterator[str]:
+    """Each figure that is infinite or not a number, with the keys and places that lead to it."""
+    if isinstance(content, float) and not math.isfinite(content):
+        yield f"{at} is {content}"
+    elif isinstance(content, dict | list | tuple):
+        for key, value in content.items() if isinstance(content, dict) else enumerate(content):
+            yield from _not_finite(value, f"{at}.{key}".lstrip("."))
 
 
 def digest(record: dict[str, Any]) -> str:
