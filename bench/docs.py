@@ -14,10 +14,12 @@ from lib.loss import CHUNK, CHUNKED_FROM
 A100_RATE, A100_BYTES, PUBLISHED_SECONDS, EPOCHS = 312e12, 80e9, 20 * 60, 100
 IMAGENET = 1_281_167  # images
 
+FEW_SEEDS = "With fewer than three seeds, a row shows only that the run works; it is no basis for a judgement."
+
 # Without figures of their own: what the changes came to is in the tables.
 TRIED = [
     "- Views, rotation and warp: `F.affine_grid` was most of a rotation's time, for it multiplies a tiny matrix for "
-    "each image. The same grid as a sum of what hangs on the column and what hangs on the row takes little of it.",
+    "each image. Adding one term for the column and one for the row gives the same grid in a fraction of the time.",
     "- Views, crop: a box that is only enlarged needs no antialiasing, so one bilinear `grid_sample` gives "
     "torchvision's values in less time than two matrix products. Views of another size keep the products.",
     "- Views, blur, mirroring, greyscale: `torch.where` on the whole batch costs more than gathering the images that "
@@ -26,7 +28,7 @@ TRIED = [
     "each step had code of its own. Brightness, contrast and saturation as one formula, and images ordered by the "
     "place of the hue alone, leave one gather and one copy back.",
     "- Views, hue: telling six cases apart by comparing and `torch.where` was most of it; a processor guesses such "
-    "branches badly. Distance on the colour circle as a sum, its side as a sign, needs no case.",
+    "branches badly. The distance on the colour circle as a sum, with its direction as a sign, needs no cases at all.",
     "- Views, without a gain worth its lines: working through the batch in pieces that fit the cache (calls cost more "
     "than it saves); operations in place instead of copies (less than the noise); channels stored one after the other "
     "instead of images; colour matrices as batched 3×3 products; nearest pixels gathered by index.",
@@ -47,7 +49,7 @@ TRIED = [
 def speed(record: dict, paired: dict) -> str:
     """The page of ratios: a table for each topic that was measured, and ``paired``, what half precision costs."""
     parts = ["# How fast the kit is, and against what", ""]
-    parts += ["Made by `python -m bench.docs` from `bench/results/bench.json`, which `make bench` writes.", ""]
+    parts += ["Made by `python -m bench.docs` from `bench/results/bench.json`, which `python lab.py bench` writes.", ""]
     missed = []
     for topic in (t for t in TOPICS if t in record):
         lines = [from_record(line) for line in record[topic]["lines"]]
@@ -71,12 +73,12 @@ def half_precision(record: dict) -> list[str]:
         "## What half precision costs in accuracy",
         "",
         "Whole runs of the profiles, networks trained in float32 and in bfloat16 from the same seeds; test accuracies. "
-        "Made by `python -m bench.precision`. Two seeds of one precision differ as well: the deviation of the "
-        "differences is what a mean is to be held against.",
+        "Made by `python -m bench.precision`. Two seeds of one precision differ too, so compare the mean "
+        "difference with its standard deviation.",
         "",
         precision.table(record),
         "",
-        *(["Fewer than three seeds of a run show that it works; they judge nothing.", ""] if few else []),
+        *([FEW_SEEDS, ""] if few else []),
         f"Data: {'; '.join(data)}. {about['processor']}, torch {about['packages']['torch']}.",
         "",
     ]
@@ -129,15 +131,16 @@ def elsewhere(record: dict) -> list[str]:
     return [
         "## On a GPU, and on ImageNet",
         "",
-        "Times are counted FLOPs divided by a rate. For this machine the rate is that of a "
-        f"{kind} matrix product, {here / 1e9:.0f} GFLOP/s. No training in it gets there (docs/speed.md), so the time "
-        "is the least possible. For an A100, on which nothing of this kit was measured, the rate is that of a "
+        f"Times are counted FLOPs divided by a rate. For the machine named above the rate is that of a {kind} matrix "
+        f"product, {here / 1e9:.0f} GFLOP/s. No training in {kind} gets there (docs/speed.md), so the time is a lower "
+        "bound. A processor with units for bfloat16 matrices is faster: docs/cifar10.md has what the lab's ResNet-18 "
+        "took on one. For an A100, on which nothing of this kit was measured, the rate is that of a "
         "[published run](https://github.com/dkobak/simclr-cifar10) of ResNet-18, data loading included: "
         f"{PUBLISHED_SECONDS / 60:.0f} minutes for {EPOCHS} epochs, which is {there / 1e12:.0f} TFLOP/s or "
         f"{there / A100_RATE:.0%} of the data sheet's bfloat16. A network as small as `fast_resnet` cannot keep such a "
         "GPU busy, and will take longer than the table says.",
         "",
-        f"| encoder, images, {EPOCHS} epochs | here, hours, at least | A100, hours, about |",
+        f"| encoder, images, {EPOCHS} epochs | that machine, hours, at least | A100, hours, about |",
         "| --- | ---: | ---: |",
         *rows,
         "",
@@ -162,16 +165,16 @@ def first_limit(record: dict) -> list[str]:
     return [
         "## The first limit",
         "",
-        f"The first limit is not the matrix of (2N)² similarities. From {CHUNKED_FROM:,} rows up, N = "
+        f"It is not the matrix of (2N)² similarities. From {CHUNKED_FROM:,} rows up, N = "
         f"{CHUNKED_FROM // 2:,} pairs, the loss computes {CHUNK} rows at a time, and again in the backward pass. Its "
         f"memory grows with exponent {memory:.2f}. Kept whole, with softmax and gradient, the matrix would take as "
         f"much memory as the fast encoder's activations at N ≈ {about(whole)}.",
         "",
-        f"It is the activations. They take {number(a_pair / 1e6)} MB for each pair at 32×32, so {A100_BYTES / 1e9:.0f} "
-        f"GB are full at N ≈ {about(A100_BYTES / a_pair)}, and sooner with heavier encoders. The second limit is the "
-        f"loss's time, which grows with exponent {time:.2f} even in chunks. Extrapolated from the largest sizes "
-        f"measured, it is as long as the rest of the step at N ≈ {about(meet)}, where the activations take "
-        f"{meet * a_pair / 1e9:.0f} GB.",
+        f"The first limit is the activations: they take {number(a_pair / 1e6)} MB for each pair at 32×32, so "
+        f"{A100_BYTES / 1e9:.0f} GB are full at N ≈ {about(A100_BYTES / a_pair)}, and sooner with heavier encoders. "
+        f"The second limit is the loss's time, which grows with exponent {time:.2f} even in chunks. Extrapolated from "
+        f"the largest sizes measured, it is as long as the rest of the step at N ≈ {about(meet)}, where the "
+        f"activations take {meet * a_pair / 1e9:.0f} GB.",
         "",
     ]
 

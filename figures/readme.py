@@ -31,7 +31,7 @@ WORDS = {
         "evaluated": ("线性评估", "h 上的 kNN", "未训练，线性"),
         "lab": "原实验的报告",
         "network": "（{}）",
-        "batch": "{}，批次 {}",
+        "batch": "{}，批大小 {}",
         "compared": ("方法", "{}，{:,} 个标签"),
         "language": "zh",
     },

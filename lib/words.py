@@ -104,6 +104,9 @@ class Words:
         """``a, b and c``, as the language writes it."""
         marks = [f"\x00{i}\x00" for i in range(len(parts))]  # Babel joins plain text only
         joined = format_list(marks, locale=self.locale) if parts else ""
+        if self.chinese and len(parts) > 1:  # a space between a Latin letter or a digit and a Chinese character
+            before, after = (literal(part).striptags() for part in parts[-2:])
+            joined = joined.replace("和", f"{' ' * before[-1:].isascii()}和{' ' * after[:1].isascii()}")
         for mark, part in zip(marks, parts, strict=True):
             joined = joined.replace(mark, literal(part))
         return Markup(joined)

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 from jinja2 import meta
+from markupsafe import Markup
 
 from lib import words
 from lib.report import export
@@ -72,7 +73,10 @@ def test_values_are_filled_in_and_escaped():
 def test_lists_and_dates_are_the_languages():
     chinese = words.load("zh")
     assert ENGLISH.list(["a", "b<", "c"]) == "a, b&lt; and c"
-    assert chinese.list(["a", "b", "c"]) == "a、b和c"
+    assert chinese.list(["a", "b", "c"]) == "a、b 和 c"
+    assert chinese.list(["甲", Markup("<b>乙</b>")]) == "甲和<b>乙</b>"
+    assert chinese.list(["甲", Markup("<b>b</b>")]) == "甲和 <b>b</b>"
+    assert (chinese.list(["甲"]), chinese.list([])) == ("甲", "")
     assert ENGLISH.date("2026-11-24") == "24 November 2026"
     assert chinese.date("2026-11-24") == "2026年11月24日"
     assert ENGLISH.date("last week") == "last week"

@@ -17,6 +17,9 @@ from lib.report.values import Value, digest, in_sweep
 from lib.runs import profiles
 from lib.words import given_name, literal
 
+#: Where the words are for what a phase such as "evaluation, moco" or "labels, kNN" is about.
+NAMED_IN = {"evaluation": ("beside", "method"), "labels": ("way",), "head": ("head",)}
+
 
 def appendix(report: Report, records: Sequence[Value], folder: Path) -> None:
     """The records' hashes; then, on a screen alone, machine, versions, commands, times, and each number's source."""
@@ -114,4 +117,8 @@ def _phase(report: Report, record: Value, phase: str) -> Any:
     for row in record["results"].get("clusterings", ()):
         if row["seconds"].content == record["seconds"][phase].content:
             return clustering_name(report, row)
+    kind, _, name = phase.partition(", ")
+    for place in NAMED_IN.get(kind, ()):
+        if f"{place}.{name}" in report.words:
+            return report.words(f"phase.{kind}", name=report.words(f"{place}.{name}"))
     return report.words.or_as_is("phase", phase)

@@ -175,11 +175,12 @@ def _labels(report: Report, images: Images, claims: Value) -> list[str]:
     """A point for each run and number of labels, beside what the original lab reported for as many."""
     points, train = [], images.first["dataset"]["train"]
     for run, seeds in images.runs.items():
+        named = report.words("conclusions.run", name=images.title, run=given_name(run))
         for i, entry in enumerate(seeds[0]["results"]["classifiers"]):
             ours = each(seeds, "results", "classifiers", i, "test_accuracy")
             reached = report.words(
                 "conclusions.accuracy",
-                name=images.title if len(images.runs) == 1 else Markup("{}, {}").format(images.title, given_name(run)),
+                name=named if len(images.runs) > 1 else images.title,
                 labels=report.count(entry["labels"]),
                 share=report.percent(derive(lambda n, all: n / all, entry["labels"], train), 0),
                 accuracy=report.percent(ours),

@@ -236,11 +236,13 @@ def _best(report: Report, evidence: Evidence, key: str, runs: Sequence[str]) -> 
     def mean(run: str) -> float:
         return sum(v.content for v in evidence.accuracy(run)) / len(evidence.runs[run])
 
-    given = {}
+    given, text = {}, "evidence.controls.best"
+    if key == "left_out":  # the run that leaves nothing out is in the text above
+        text, runs = f"{text}_left_out", [run for run in runs if run != evidence.base]
     for place, run in (("best", max(runs, key=mean)), ("worst", min(runs, key=mean))):
         given[place] = report.value(evidence.runs[run][0]["parameters"][key], "operation")
         given[f"{place}_accuracy"] = report.percent(evidence.accuracy(run))
-    return report.words("evidence.controls.best", choice=report.words(f"settings.{key}"), **given)
+    return report.words(text, choice=report.words(f"settings.{key}"), **given)
 
 
 def heads(report: Report, evidence: Evidence) -> None:

@@ -158,7 +158,7 @@ def whole(report: Report, gathered: Sequence[Evidence], claims: Value, lab: Sequ
             part(report, found)
 
 
-VERDICTS = ("reproduced", "not_reproduced", "not_run", "machine", "absent")
+VERDICTS = ("reproduced", "exceeded", "not_reproduced", "not_run", "machine", "absent")
 # What a claim's text may say of it, beside its words.
 TOLD = ("limit", "epoch", "value", "against", "labels")
 
@@ -217,10 +217,10 @@ def _verdict(claim: Value, found: Found | None, reported: Value | None) -> str:
     if claim["test"].content == "machine":  # a time says something of the machine too, so nobody judges it
         return "machine"
     measured = [value.content for value in found[0]]
-    holds = TESTS[claim["test"].content](
-        measured, reported.content if reported is not None else 0.0, claim["limit"].content
-    )
-    return "reproduced" if holds else "not_reproduced"
+    test, said, limit = claim["test"].content, reported.content if reported is not None else 0.0, claim["limit"].content
+    if not TESTS[test](measured, said, limit):
+        return "not_reproduced"
+    return "exceeded" if test == "reaches" and not TESTS["near"](measured, said, limit) else "reproduced"
 
 
 def _cost(report: Report, claim: Value, claims: Value, work: Value) -> dict[str, Any]:
