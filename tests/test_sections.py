@@ -3,6 +3,7 @@
 import base64
 import copy
 import json
+import re
 
 import numpy as np
 import pytest
@@ -221,3 +222,14 @@ def test_a_run_is_compared_with_the_original_labs_own_recipe_or_its_best(both):
     assert compared(encoder="resnet18", batch_size=128, classifier_epochs=30) == ("resnet18", 0.47)
     assert compared(encoder="resnet18", batch_size=512, classifier_epochs=50) == ("resnet18", 0.4997)
     assert findings.likest(reported, cifar.first["parameters"]["seed"], cifar.first["parameters"]) is None
+
+
+def test_every_phase_of_the_published_records_has_a_name_in_chinese():
+    report, phases = Report("zh"), {}
+    for record in values.load_all(ROOT / "figures/records"):
+        for phase in record["seconds"].content:
+            phases.setdefault(phase, record)
+    assert {"evaluation, untrained", "labels, fine-tuned", "head, lab's head on z"} <= phases.keys()
+    named = {phase: str(appendix._phase(report, record, phase)) for phase, record in phases.items()}
+    assert not [phase for phase, name in named.items() if not re.search(r"[\u4e00-\u9fff]", name)]
+    assert named["evaluation, moco"] == "评估：MoCo"
