@@ -18,7 +18,7 @@ from typing import Any
 from bench.methods import HELD_OUT, SEED, made
 from bench.run import load, save
 from lib import data
-from lib.files import ROOT, between_marks
+from lib.files import ROOT, fill
 from lib.models import Classifier, freeze_encoder
 from lib.runs import lab, parameters, plain, recipes, records
 from lib.runs.trained import starting_point
@@ -112,8 +112,7 @@ def main() -> None:
         found = row(trial(asked(name, given.folder)))
         rows = load("improved") | {name: found}
         save("improved", rows)
-        page = between_marks(PAGE.read_text(encoding="utf-8"), "trials", table(rows.values()))
-        PAGE.write_text(page, encoding="utf-8")
+        fill(PAGE, "trials", table(rows.values()))
         print(json.dumps(found))
 
 

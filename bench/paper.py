@@ -17,7 +17,7 @@ from typing import Any
 from pypdf import PdfReader
 
 from figures.browser import find_browser
-from lib.files import ROOT, between_marks
+from lib.files import ROOT, fill
 from lib.report.pdf import print_pdf
 
 RECORD, PAGE = ROOT / "bench/results/paper.json", ROOT / "docs/report.md"
@@ -90,5 +90,4 @@ def table(record: dict[str, Any]) -> str:
 if __name__ == "__main__":
     if sys.argv[1:]:
         RECORD.write_text(json.dumps(measure(Path(sys.argv[1])), indent=1) + "\n", encoding="utf-8")
-    made = table(json.loads(RECORD.read_text(encoding="utf-8")))
-    PAGE.write_text(between_marks(PAGE.read_text(encoding="utf-8"), "paper", made), encoding="utf-8")
+    fill(PAGE, "paper", table(json.loads(RECORD.read_text(encoding="utf-8"))))

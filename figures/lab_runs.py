@@ -10,7 +10,7 @@ from typing import Any
 
 import readme
 
-from lib.files import ROOT, between_marks
+from lib.files import ROOT, fill
 from lib.report import plots, values
 from lib.report.chapters.verdicts import PUBLISHED
 
@@ -74,15 +74,15 @@ def pictures() -> Iterator[tuple[str, Any]]:
         yield f"original-{run}", plots.pretraining(seeds)
 
 
-def filled(text: str) -> str:
-    """The page with what the records give in its place."""
+def content() -> str:
+    """What stands between the page's marks: the table and the pictures."""
     shown = [table(), *(f"`{name.removeprefix('original-')}`:\n\n![{drawn.alt}](../figures/{name}.svg)"
                         for name, drawn in pictures())]  # fmt: skip
-    return between_marks(text, "lab runs", "\n\n".join(shown) + "\n")
+    return "\n\n".join(shown) + "\n"
 
 
 def write() -> None:
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    fill(PAGE, "lab runs", content())
     for name, drawn in pictures():
         drawn.savefig(Path(__file__).parent / f"{name}.svg", metadata={"Date": None})
 

@@ -5,19 +5,21 @@ import hashlib
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 LIB = ROOT / "lib"
 #: What a profile or a run may be called, for folders have these names: no "..", nothing hidden, nothing that Windows
-#: takes for another name.
-NAME = r"^\w([\w.-]*[\w-])?$"
+#: takes for another name or, as CON and NUL.txt, for a device. Compiled: as a text, pydantic knows no look-ahead.
+NAME = re.compile(r"^(?!(?i:CON|PRN|AUX|NUL|COM[1-9¹²³]|LPT[1-9¹²³])(\.|\Z))\w([\w.-]*[\w-])?\Z")
 #: What a training depends on: after an edit here a checkpoint is of another training.
 TRAINED_BY = ("loss.py", "models.py", "weights.py", "augment", "data", "methods", "training")
 #: What a record depends on: after an edit here its run is made again. An edit in ``report`` changes no figure.
 METHOD = (*TRAINED_BY, "evaluation", "runs")
+PAUSES = (0.05, 0.1, 0.2, 0.4)  # seconds between tries to rename a file that another program holds
 
 
 def sources(*parts: str) -> list[Path]:
@@ -39,15 +41,45 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     """Where to write a file so that no reader meets half of it: beside its place, and renamed when it is done.
 
     The folder is made if need be. After an error the old file is still there, and nothing is left beside it.
+
+    Raises:
+        FileHeld: another program holds the old file, as on Windows.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         yield part
-        os.replace(part, path)
+        _replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _replace(part: Path, path: Path) -> None:
+    """Rename over the old file.
+
+    On Windows a program that has either open is in the way: a virus scanner or a sync client for a moment, Excel until
+    the file is closed.
+    """
+    for pause in PAUSES:
+        with suppress(PermissionError):
+            os.replace(part, path)
+            return
+        time.sleep(pause)
+    try:
+        os.replace(part, path)
+    except PermissionError:
+        if not path.is_file() or not os.access(path, os.W_OK):  # a folder, or protected: not held
+            raise
+        raise FileHeld(
+            f"{path} is open in another program: close it there and run the same command again; "
+            "the old file is still there."
+        ) from None
+
+
+def fill(path: Path, mark: str, content: str) -> None:
+    """Put this content between a Markdown file's marks; raises as ``between_marks`` and ``write_whole`` do."""
+    write_whole(path, between_marks(path.read_text(encoding="utf-8"), mark, content).encode())
 
 
 def between_marks(page: str, mark: str, content: str) -> str:
@@ -63,8 +95,16 @@ def between_marks(page: str, mark: str, content: str) -> str:
     return filled
 
 
-class DiskFull(OSError):
+class NotWritten(OSError):
+    """A file that could not be written: the message is a paragraph for who gave the command."""
+
+
+class DiskFull(NotWritten):
     """No room for a file: the message says how much it needs, how much there is, and where."""
+
+
+class FileHeld(NotWritten):
+    """Another program has a file open, and the system lets nobody replace it meanwhile."""
 
 
 def write_whole(path: str | Path, content: bytes | memoryview) -> None:
@@ -72,6 +112,7 @@ def write_whole(path: str | Path, content: bytes | memoryview) -> None:
 
     Raises:
         DiskFull: they find no room; the old file is still there.
+        FileHeld: another program holds the old file.
     """
     try:
         with written_whole(path) as part:

@@ -20,8 +20,9 @@ from lib.words import TEXTS
 MET = ("data", "runs", "compare", "augment", "training", "evaluation", "methods", "explore/subject.py", "weights.py",
        "models.py", "loss.py", "files.py", "cli/jobs.py", "cli/state.py")  # fmt: skip
 ELSEWHERE = ("training/distributed.py", "runs/profiles.py")
-#: Of ``cli/state.py``, what only the terminal says.
+#: Of ``cli/state.py`` and ``files.py``, what only the terminal says.
 TERMINAL = {
+    "no place for this content: the page lacks the mark <!-- {} --> with <!-- end --> below.",
     "The notebook of {} came to its end and left no record.json: does it call record.save()?",
     "{} is open in another program: close it and run the same command again.",
 }

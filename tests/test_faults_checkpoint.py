@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from lib import files
 from lib.augment import Views
-from lib.files import ROOT, DiskFull, write_whole
+from lib.files import ROOT, DiskFull, FileHeld, write_whole
 from lib.models import SimCLR
 from lib.runs import records, trained
 from lib.runs.parameters import ComparisonParameters
@@ -264,3 +265,31 @@ def test_another_error_is_left_as_it_is(tmp_path):
     with pytest.raises(OSError, match="directory|denied") as found:
         write_whole(tmp_path / "x", b"12")
     assert not isinstance(found.value, DiskFull)
+
+
+def test_a_file_that_is_held_for_a_moment_is_written_and_one_held_for_good_is_named(tmp_path, monkeypatch):
+    """As on Windows, where a virus scanner holds it for a moment and Excel until it is closed."""
+    write_whole(tmp_path / "x.csv", b"old")
+    replace, refused = os.replace, [1, 2]
+
+    def held(*places):
+        if refused:
+            refused.pop()
+            raise PermissionError(13, "Access is denied")
+        replace(*places)
+
+    monkeypatch.setattr(os, "replace", held)
+    monkeypatch.setattr(files, "PAUSES", (0, 0, 0))
+    write_whole(tmp_path / "x.csv", b"new")
+    assert (tmp_path / "x.csv").read_bytes() == b"new"
+    refused[:] = range(100)
+    with pytest.raises(FileHeld, match=r"x\.csv is open in another program: .*the old file is still there\."):
+        write_whole(tmp_path / "x.csv", b"newer")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
+    assert (tmp_path / "x.csv").read_bytes() == b"new"
+    with pytest.raises(PermissionError):  # nothing is there that could be open
+        write_whole(tmp_path / "y.csv", b"first")
+
+
+def test_the_tries_take_no_longer_than_a_second():
+    assert sum(files.PAUSES) < 1

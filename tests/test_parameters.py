@@ -104,6 +104,7 @@ def test_improved_has_the_images_and_labels_of_original():
         ("schedule", "weekly", "'one_cycle'"),
         ("classifier_dropout", 1.0, "less than 1"),
         ("run", "../../etc", "string should match"),
+        ("run", "con", "run = 'con' is not right: string should match pattern .*CON"),
         ("small_crops", [[3, 16]], "needs an encoder that takes any size; small_cnn takes one only"),
         ("small_crops", [[3]], "small_crops.0 = .* at least 2 items"),
         ("probe_images", -1, "greater than or equal to 0"),

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from lib.files import ROOT
+from lib.files import NAME, ROOT
 from lib.runs import profiles
 from lib.runs.parameters import NOTEBOOKS
 from lib.runs.profiles import Run, as_it_stands, cell
@@ -135,3 +135,11 @@ def test_published_records_are_what_their_runs_would_be_today(path):
     assert {
         n: v for n, v in today.items() if n not in asked and n not in NO_PART_OF_THE_METHOD
     }.items() <= LATER.items()
+
+
+def test_no_folder_is_named_as_a_device_of_windows():
+    for name in ("CON", "nul", "Prn.txt", "aux.tar.gz", "COM1", "lpt9.x", "com²", "x\n", "a.", ".a", "..", ""):
+        assert not re.fullmatch(NAME, name), name
+        assert not re.match(NAME, name), name
+    for name in ("console", "con-1", "CON_1", "com", "com10", "COM0", "x.con", "null", "lpt", "mnist-0.05", "实验"):
+        assert re.fullmatch(NAME, name), name

@@ -18,7 +18,7 @@ from lib.cli import generate
 from lib.cli.address import address, badges, setup, with_badges
 from lib.cli.generate import SOURCES, SourceError
 from lib.cli.lessons import file_name
-from lib.files import ROOT, between_marks
+from lib.files import ROOT, between_marks, fill
 from lib.words import LANGUAGES, load
 
 NAMES = [path.stem for path in sorted(SOURCES.glob("*.md"))]
@@ -152,6 +152,7 @@ def test_badges_change_one_line_and_nothing_else():
     assert with_badges(page, "en") == page.replace("old", badges("en"))
     assert with_badges(with_badges(page, "en"), "en") == with_badges(page, "en")
     assert with_badges("# Kit\n", "en") == "# Kit\n"
+    assert with_badges(page.replace("old\n", ""), "en") == with_badges(page, "en"), "before there were any"
 
 
 def test_content_goes_between_its_own_marks():
@@ -160,6 +161,15 @@ def test_content_goes_between_its_own_marks():
     assert filled == "a\n<!-- one -->\n1\n<!-- end -->\nb\n<!-- two -->\n2\\1\n<!-- end -->\nc\n<!-- end -->\n"
     with pytest.raises(ValueError, match="lacks the mark <!-- three -->"):
         between_marks(page, "three", "")
+
+
+def test_a_page_is_filled_whole_and_with_the_line_ends_that_git_has(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_bytes("表\r\n<!-- one -->\r\nold\r\n<!-- end -->\r\n".encode())
+    fill(page, "one", "新\n")
+    assert page.read_bytes() == "表\n<!-- one -->\n新\n<!-- end -->\n".encode()
+    with pytest.raises(ValueError, match="lacks the mark <!-- two -->"):
+        fill(page, "two", "")
 
 
 @pytest.mark.slow

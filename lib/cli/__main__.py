@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lib.cli import LabError, assignment, with_kit
-from lib.files import ROOT
+from lib.files import ROOT, NotWritten
 
 
 def parser() -> argparse.ArgumentParser:
@@ -57,11 +57,11 @@ def main(words: Sequence[str] | None = None) -> int:
         if isinstance(value, Path):
             setattr(asked, name, value.absolute())
         elif isinstance(value, list):
-            setattr(asked, name, [path.absolute() for path in value])
+            setattr(asked, name, [p.absolute() if isinstance(p, Path) else p for p in value])
     os.chdir(ROOT)
     try:
         return _carry_out(asked, rest)
-    except LabError as error:
+    except (LabError, NotWritten) as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -3,7 +3,7 @@
 import re
 
 from lib.cli.lessons import LESSONS, file_name
-from lib.files import ROOT
+from lib.files import ROOT, between_marks
 from lib.words import Words
 
 #: A clone and not a wheel: recipes, texts and records lie beside ``lib``, and runs will. What Colab has stays.
@@ -53,5 +53,5 @@ def badges(language: str) -> str:
 
 
 def with_badges(page: str, language: str) -> str:
-    """A README with these badges on the one line between its marks ``<!-- badges -->`` and ``<!-- end -->``."""
-    return re.sub(r"(?<=<!-- badges -->\n).*(?=\n<!-- end -->)", lambda _: badges(language), page, count=1)
+    """A README with these badges between its marks ``<!-- badges -->`` and ``<!-- end -->``; as it is without them."""
+    return between_marks(page, "badges", f"{badges(language)}\n") if "<!-- badges -->" in page else page
