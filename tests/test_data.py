@@ -150,6 +150,37 @@ def test_of_two_downloads_at_once_both_end_with_the_data(tmp_path, monkeypatch, 
     assert [p.name for p in own.iterdir()] == ["MNIST"]
 
 
+def test_a_download_removes_nothing_that_lay_there(tmp_path, monkeypatch, mnist_folder):
+    monkeypatch.setattr(datasets, "MNIST", lambda folder, download: (mnist_folder / "MNIST").rename(folder / "MNIST"))
+    own = tmp_path / "data"
+    (own / "MNIST").mkdir(parents=True)
+    (own / "MNIST/train-images-idx3-ubyte.gz").write_bytes(b"of the user's own")
+    with pytest.warns(UserWarning, match=r"could not be downloaded: .*data.MNIST is in the way: move it, or what"):
+        data.download.fetch("mnist", own)
+    assert [p.relative_to(own).as_posix() for p in own.rglob("*")] == ["MNIST", "MNIST/train-images-idx3-ubyte.gz"]
+
+
+def test_a_folder_that_another_run_has_just_put_there_is_taken(tmp_path, monkeypatch, mnist_folder, recwarn):
+    """It came between the look and the rename: neither removed under the other run's eyes nor complained of."""
+    own, find, seen = tmp_path / "data", data.local.find, []
+
+    def look(*words):
+        found = find(*words)
+        if not seen:
+            shutil.copytree(mnist_folder / "MNIST", own / "MNIST")
+            seen.append((own / "MNIST").stat().st_ino)
+        return found
+
+    monkeypatch.setattr(
+        datasets, "MNIST", lambda folder, download: shutil.copytree(mnist_folder / "MNIST", folder / "MNIST")
+    )
+    monkeypatch.setattr(data.download.local, "find", look)
+    data.download.fetch("mnist", own)
+    assert seen == [(own / "MNIST").stat().st_ino]
+    assert [p.name for p in own.iterdir()] == ["MNIST"]
+    assert not recwarn.list
+
+
 @pytest.fixture
 def class_folders(tmp_path):
     random = np.random.default_rng(0)

@@ -6,6 +6,7 @@ import socket
 import tempfile
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from lib.data import local
@@ -33,10 +34,30 @@ def fetch(name: str, own: Path) -> None:
         kinds[name](part, download=True)
         folder = next(p for p in part.iterdir() if p.is_dir())
         if not local.find(name, own):
-            shutil.rmtree(own / folder.name, ignore_errors=True)  # an empty folder of that name
-            os.replace(folder, own / folder.name)
+            _keep(name, folder, own / folder.name)
     except (OSError, RuntimeError) as error:  # no network, or torchvision's sums do not agree
         warnings.warn(f"{name} could not be downloaded: {error}", stacklevel=3)
     finally:
         socket.setdefaulttimeout(before)
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _keep(name: str, folder: Path, goal: Path) -> None:
+    """Put what was fetched where it is looked for.
+
+    No file that lies there is removed: it may be somebody's own, or another run's that is reading it.
+
+    Raises:
+        OSError: something else has that place.
+    """
+    for empty in sorted((goal, *goal.rglob("*")), reverse=True):  # a folder comes after what is in it
+        with suppress(OSError):
+            empty.rmdir()
+    try:
+        os.replace(folder, goal)
+    except OSError:
+        if local.find(name, goal.parent):  # another run was first
+            return
+        if goal.exists():
+            raise FileExistsError(f"{goal} is in the way: move it, or what is in it, elsewhere.") from None
+        raise
