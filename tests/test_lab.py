@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from lib.cli import __main__ as command
 from lib.cli import plan, state, step
-from lib.files import ROOT, TRAINED_BY, sources
+from lib.files import ROOT, TRAINED_BY, DiskFull, FileHeld, sources
 
 TINY = """
 runs:
@@ -483,3 +484,40 @@ def test_a_report_that_another_program_holds_open_is_named(tmp_path, monkeypatch
     monkeypatch.setattr(state.os, "replace", refuse)
     with pytest.raises(state.LabError, match=r"report\.pdf is open in another program"):
         state.set_aside_report(tmp_path)
+
+
+def carried_out(monkeypatch, words, carry_out):
+    """The exit status of a command whose carrying out is another."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(command, "_carry_out", carry_out)
+    return command.main(words)
+
+
+def test_names_stay_names_and_paths_are_those_of_where_the_command_was_given(monkeypatch):
+    seen = []
+    for words in (["lessons", "mnist"], ["assignment", "check", "a.html"]):
+        assert carried_out(monkeypatch, words, lambda asked, _: seen.append(asked) or 0) == 0
+    assert seen[0].names == ["mnist"]
+    assert seen[1].reports == [ROOT / "a.html"]
+
+
+@pytest.mark.parametrize("error", [DiskFull("x is open."), FileHeld("x is open.")])
+def test_a_file_that_cannot_be_written_ends_a_command_with_a_sentence(monkeypatch, capsys, error):
+    def fail(*_):
+        raise error
+
+    assert carried_out(monkeypatch, ["check"], fail) == 1
+    assert capsys.readouterr().err == "lab: x is open.\n"
+
+
+def test_half_downloads_are_swept_when_nobody_has_written_to_them_for_long(tmp_path, monkeypatch):
+    monkeypatch.setattr(state, "ROOT", tmp_path)
+    long_ago = time.time() - 2 * state.LEFT_BEHIND
+    for name, old in {".part-killed": True, ".part-slow": False, "MNIST": True}.items():
+        file = tmp_path / "data" / name / "raw" / "half.gz"
+        file.parent.mkdir(parents=True)
+        file.touch()
+        for path in (*([file] if old else []), file.parent, file.parent.parent):
+            os.utime(path, (long_ago, long_ago))
+    state.sweep(tmp_path / "runs")
+    assert {path.name for path in (tmp_path / "data").iterdir()} == {".part-slow", "MNIST"}

@@ -7,6 +7,7 @@ record beside it, and the report of before steps aside as soon as anything under
 import hashlib
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -120,9 +121,19 @@ def sweep(folder: Path, shared: bool = False) -> None:
         with suppress(FileNotFoundError):
             if not shared or time.time() - part.stat().st_mtime > LEFT_BEHIND:
                 part.unlink()
-    for part in (ROOT / "data").glob("**/*.part"):
-        if time.time() - part.stat().st_mtime > LEFT_BEHIND:
-            part.unlink(missing_ok=True)
+    # downloads go to the kit's own data folder, never to LAB_DATA; other runs may be fetching there
+    for part in filter(_left_behind, (ROOT / "data").glob("**/*.part")):
+        part.unlink(missing_ok=True)
+    for part in filter(_left_behind, (ROOT / "data").glob(".part-*")):
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _left_behind(part: Path) -> bool:
+    """Whether nobody has written to a file, or to anything in a folder, for so long that nobody will."""
+    try:
+        return time.time() - max(path.stat().st_mtime for path in (part, *part.rglob("*"))) > LEFT_BEHIND
+    except OSError:  # it is in use: somebody has just renamed or removed it
+        return False
 
 
 @contextmanager
