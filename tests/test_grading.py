@@ -3,20 +3,25 @@
 import csv
 import io
 import json
+import os
 import re
 import sys
 import types
 import zipfile
+from datetime import datetime
+from pathlib import Path
 
 import nbformat
 import pytest
 
+from lib.cli import __main__ as command
 from lib.files import ROOT, file_digest
 from lib.runs import records
 from lib.teach import align, alike, handins, marks, master, release, reports, results, words
 from lib.teach.box import walls
 from lib.teach.box.judge import Judge
 from lib.teach.box.process import Box, Limits
+from lib.teach.grade import Graded
 from tests import tiny_assignment as tiny
 from tests.test_lab import Kit
 
@@ -121,6 +126,23 @@ def test_harmful_archives_are_refused_and_the_rest_is_read(tmp_path, monkeypatch
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("newer", ["plain", "zip"])
+def test_the_newest_counts_in_a_zip_file_or_beside_it(tmp_path, newer):
+    plain = tmp_path / "20230001-甲-second.ipynb"
+    nbformat.write(tiny.hand_in("甲", "20230001"), plain)
+    os.utime(plain, (datetime(2026, 5, 4).timestamp(),) * 2)
+    with zipfile.ZipFile(tmp_path / "20230001-甲.zip", "w") as archive:
+        date = (2026, 5, 3, 23, 59, 58) if newer == "plain" else (2026, 5, 4, 0, 0, 2)
+        archive.writestr(zipfile.ZipInfo("first.ipynb", date), text(tiny.hand_in("甲", "20230001")))
+    (kept,) = handins.collect(tmp_path)
+    places = [plain.name, "20230001-甲.zip/first.ipynb"]
+    assert [kept.place, *kept.others] == (places if newer == "plain" else places[::-1])
+
+
+def test_a_date_that_is_none_is_older_than_any():
+    assert handins._seconds((1980, 0, 0, 0, 0, 0)) == 0
+
+
 def test_nobody_takes_anothers_place_by_writing_their_number(tmp_path):
     for folder in ("20230001-甲", "20230002-乙"):
         (tmp_path / folder).mkdir()
@@ -208,6 +230,45 @@ def test_only_what_changed_is_graded_again_and_marks_by_hand_stay(masters, grade
     path.write_text(path.read_text(encoding="utf-8-sig").replace("6,5", "60").replace('"60"', "60"), encoding="utf-8")
     with pytest.raises(marks.MarksError, match="'60'"):
         class_room(masters, graded)
+
+
+def test_students_read_the_comment_that_the_teacher_wrote_however_often_it_is_graded(masters, tmp_path):
+    questions = list(master.load(masters / "tiny.ipynb").manual.values())
+    one, name = Graded("20260001", "20260001", "Ada", "ada.ipynb"), questions[0].id
+    path = tmp_path / "manual.csv"
+    marks.Marks(path, questions).write([one])
+    lines = marks.read_csv(path)
+    lines[1][3:5] = ["+3", "- missing axis"]
+    marks.write_csv(path, lines)
+    for _ in range(3):
+        given = marks.Marks(path, questions)
+        assert (given.points(one, name), given.comment(one, name)) == (3, "- missing axis")
+        given.write([one])
+        assert "'- missing axis" in path.read_text(encoding="utf-8-sig"), "in a spreadsheet it is no formula"
+    assert marks._bare("'tis") == "'tis"
+
+
+@pytest.mark.parametrize("name", ["manual.csv", "grades.csv"])
+def test_a_table_that_is_open_in_excel_is_named_and_nothing_is_lost(masters, tmp_path, monkeypatch, capsys, name):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/notes.ipynb").write_text("{}", encoding="utf-8")
+    words = ["assignment", "grade", str(tmp_path / "in"), "--master", str(masters), "--out", str(tmp_path / "out")]
+    monkeypatch.chdir(ROOT)
+    assert command.main(words) == 0
+    before, replace = (tmp_path / "out" / name).read_bytes(), os.replace
+
+    def held(source, target):
+        if Path(target).name == name:
+            raise PermissionError(13, "Access is denied")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", held)
+    capsys.readouterr()
+    assert command.main(words) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"lab: {tmp_path / 'out' / name} is open in another program: close it there and run the ")
+    assert len(said.splitlines()) == 1
+    assert (tmp_path / "out" / name).read_bytes() == before
 
 
 LONG = tiny.LOSS.format(

@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -156,8 +157,11 @@ def _member_name(member: zipfile.ZipInfo) -> str:
 
 
 def _seconds(date: tuple[int, ...]) -> float:
-    year, month, day, hour, minute, second = date
-    return (((year * 12 + month) * 31 + day) * 24 + hour) * 3600 + minute * 60 + second  # only their order matters
+    """A member's date as a plain file's ``st_mtime`` has it, for the two are compared; 0 where it is no date."""
+    try:
+        return datetime(*date).timestamp()
+    except (ValueError, OSError):
+        return 0.0
 
 
 def _open(item: HandIn) -> None:

@@ -117,7 +117,8 @@ def read_csv(path: Path) -> list[list[str]]:
     else:
         raise MarksError(f"{path} is neither UTF-8 nor GBK: save it as CSV UTF-8.")
     first = text.splitlines()[0] if text else ""
-    return [line for line in csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count)) if line]
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
+    return [[_bare(cell) for cell in line] for line in lines if line]
 
 
 def write_csv(path: Path, lines: Sequence[Sequence[Any]]) -> None:
@@ -129,6 +130,11 @@ def write_csv(path: Path, lines: Sequence[Sequence[Any]]) -> None:
 
 def _plain(cell: Any) -> Any:
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+
+
+def _bare(cell: str) -> str:
+    """A cell without the apostrophe that ``_plain`` put before it: students are shown what the teacher wrote."""
+    return cell[1:] if cell[:1] == "'" and cell[1:2] in ("=", "+", "-", "@") else cell
 
 
 def table(graded: Sequence[Graded], marks: Marks, say: Words, notes: dict[str, list[str]]) -> list[list[Any]]:
