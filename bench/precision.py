@@ -32,13 +32,19 @@ def parameters(name: str, seed: int, precision: str) -> dict:
 
 
 def measure(name: str, seed: int, precision: str) -> dict:
-    """Accuracies of a run's classifiers, seconds of its trainings, and what it says of itself."""
+    """Accuracies of a run's classifiers, seconds of its trainings, and what it says of itself.
+
+    Raises:
+        RuntimeError: the run failed; its last words.
+    """
     notebook, asked = profiles.find(*name.split("/")).notebook, parameters(name, seed, precision)
     with tempfile.TemporaryDirectory() as folder:
         given = yaml.safe_dump(asked | {"runs": folder}, default_flow_style=True, width=10**6)
         command = ["-m", "papermill", ROOT / "notebooks" / f"{notebook}.ipynb", Path(folder) / "out.ipynb"]
         command += ["-y", given, "--no-progress-bar", "--start-timeout", "300"]
-        subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        done = subprocess.run([sys.executable, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{name}, seed {seed}, {precision} failed: {done.stderr[-2000:]}")
         record = records.load_all(folder)[0]
     results = record["results"]["classifiers"]
     return {

@@ -7,7 +7,7 @@ docs/scaling.md.
 """
 
 import argparse
-import importlib
+import importlib.util
 import json
 import os
 import sys
@@ -59,6 +59,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="tiny sizes, no record")
     options = parser.parse_args(arguments)
+    if importlib.util.find_spec("resource") is None:
+        sys.exit("lab bench takes Python's module resource, which Windows does not have: run it on Linux or macOS.")
     if options.quick:
         os.environ["LAB_OFFLINE"] = "1"  # a look should not wait for a download
     silence()

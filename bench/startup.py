@@ -45,7 +45,7 @@ def python(code: str) -> None:
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
-def first_step(quick: bool) -> float:
+def first_step() -> float:
     """Seconds from calling papermill to the end of the first training step of mnist.ipynb."""
     with tempfile.TemporaryDirectory() as folder:
         notebook = nbformat.read(ROOT / "notebooks" / "mnist.ipynb", as_version=4)
@@ -116,7 +116,7 @@ def measure(repeats: int, quick: bool) -> list[Line]:
         for _ in range(repeats):
             took["notebook"].append(clock(lambda: python(notebook_imports())))
             took["parts"].append(clock(lambda: python(all_imports())))
-            took["step"].append(first_step(quick))
+            took["step"].append(first_step())
             took["report"].append(nothing_to_do(finished))
     return [
         Line("start: Python with what mnist.ipynb imports of lib", "a limit", "s", took["notebook"], 3),

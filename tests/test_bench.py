@@ -2,6 +2,7 @@
 
 import importlib
 import math
+import sys
 
 import pytest
 import torch
@@ -95,3 +96,18 @@ def test_the_docs_few_labels_are_those_of_the_record():
     assert few_labels.table(record) in (ROOT / "docs/mnist.md").read_text(encoding="utf-8")
     counts = {(row["method"], row["labels"], row["draw"]) for row in record["rows"]}
     assert len(counts) == len(record["rows"]) == len(few_labels.KINDS) * 3 * 20, "no draw is left out"
+
+
+def test_a_system_without_the_module_resource_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows
+    with pytest.raises(SystemExit, match="run it on Linux or macOS"):
+        run.main(["--quick", "--only", "views"])
+
+
+def test_a_paired_run_that_fails_says_why(monkeypatch, tmp_path):
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 'ValueError: no room' >&2\nexit 1\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    with pytest.raises(RuntimeError, match="quick/mnist, seed 0, float32 failed: ValueError: no room"):
+        precision.measure("quick/mnist", 0, "float32")
