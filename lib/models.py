@@ -99,8 +99,12 @@ def whiten(encoder: nn.Module, images: Tensor, floor: float = 0.01) -> None:
         floor: added to each variance, so that directions of mere noise are not blown up.
     """
     stem = encoder.stem
-    patches = F.unfold(images, stem.kernel_size, stride=3).mT.flatten(0, 1)  # (N·places, C·k·k)
-    variance, directions = torch.linalg.eigh(patches.T @ patches / len(patches))  # ascending
+    products, places = 0, 0
+    for some in images.split(500):
+        # in float64: in float32 the number of threads shows in the fourth decimal of the weaker directions
+        patches = F.unfold(some, stem.kernel_size, stride=3).mT.flatten(0, 1).double()  # (n·places, C·k·k)
+        products, places = products + patches.T @ patches, places + len(patches)
+    variance, directions = torch.linalg.eigh(products / places)  # ascending
     count = stem.out_channels // 2
     filters = (directions / (variance + floor).sqrt()).flip(1)[:, :count].T.view(count, *stem.weight.shape[1:])
     stem.weight.copy_(torch.cat([filters, -filters]))
@@ -162,7 +166,7 @@ class SimCLR(_WithEncoder):
         projection: widths of the projection head after the features: (64, 32) is 128 → 64 → 32.
         image_shape: (C, H, W); None is what the encoder usually takes.
         weights: ``none`` for random ones, ``imagenet``, or a file of torchvision's weights (ResNets).
-        batch_norm: BatchNorm in the projection head, as in SimCLR's own code.
+        batch_norm: BatchNorm between the layers of the projection head; SimCLR's own code has one after the last, too.
     Raises:
         ValueError: no encoder of that name, or images of a height and width it does not take.
         WeightsError: the weights cannot be had, or are not the encoder's.
@@ -185,11 +189,14 @@ class SimCLR(_WithEncoder):
         if size != list(spec.image_shape[1:]) and not spec.any_size:
             wanted, given = (" × ".join(map(str, s)) for s in (spec.image_shape[1:], size))
             raise ValueError(f"{encoder} takes images of {wanted} pixels, not {given}.")
-        self.encoder = spec.build(channels)
+        self.encoder, self.weights = spec.build(channels), weights
         if weights != "none":
             load_imagenet(self.encoder, encoder, weights)
         self.projection_head = mlp(spec.features, *projection, batch_norm=batch_norm)
         self.to(memory_format=torch.channels_last)  # 1.5 times faster convolutions on CPU
+
+    def extra_repr(self) -> str:
+        return f"weights={self.weights!r}"  # a checkpoint of a training that began elsewhere is not this one's
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         features = self.encoder(images)
@@ -211,6 +218,11 @@ def freeze_encoder(model: _WithEncoder) -> _WithEncoder:
     model.encoder_frozen = True
     model.encoder.eval()
     return model
+
+
+def joined(outputs: Tensor | dict[str, Tensor]) -> Tensor:
+    """Features (N, width) from what an encoder gives: h, or the outputs of several layers, flattened and joined."""
+    return torch.cat([o.flatten(1) for o in outputs.values()], 1) if isinstance(outputs, dict) else outputs
 
 
 def _up_to(encoder: nn.Module, layers: tuple[str, ...]) -> nn.Module:
@@ -263,8 +275,7 @@ class Classifier(_WithEncoder):
 
     def features(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) to features (N, width)."""
-        out = self.encoder(images)
-        return torch.cat([o.flatten(1) for o in out.values()], 1) if isinstance(out, dict) else out
+        return joined(self.encoder(images))
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.features(images))

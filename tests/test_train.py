@@ -287,6 +287,21 @@ def test_one_cycle_takes_any_number_of_steps(images, epochs):
         state.schedule.step()
 
 
+def test_a_checkpoint_of_a_training_that_began_elsewhere_is_not_taken_up(tmp_path):
+    def begun(weights="none", fixed=False):
+        torch.manual_seed(0)
+        model = SimCLR("fast_resnet", (8,))
+        model.weights = weights  # as if the network had been filled with them
+        model.encoder.stem.weight.requires_grad_(not fixed)
+        return model
+
+    pictures = torch.randint(0, 256, (40, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    pretrain(begun(), pictures, COLOUR, Settings(1, 20), checkpoint=tmp_path / "c")
+    for other in (begun("imagenet"), begun(fixed=True)):
+        with pytest.warns(UserWarning, match="another run"):
+            pretrain(other, pictures, COLOUR, Settings(1, 20), checkpoint=tmp_path / "c")
+
+
 def test_a_classifiers_checkpoint_is_not_taken_up_on_another_encoder(digits, tmp_path):
     images, labels = digits.train_images[:160], digits.train_labels[:160]
     encoders = []
@@ -369,11 +384,10 @@ def test_saving_leaves_no_half_file(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("mode", [False, True])
 def test_computing_features_leaves_every_module_in_the_mode_it_was_in(images, mode):
-    """A new classifier is in training mode; the encoder below it, already in use elsewhere, need not be."""
     encoder = SimCLR("resnet18", (8,), (1, 28, 28)).train(mode).encoder
-    reader = Classifier(encoder, (1, 28, 28))
+    encoder.layer1.train(not mode)
     state = {k: v.clone() for k, v in encoder.state_dict().items()}
-    compute_features(reader, images[:20], VIEWS.plain)
-    assert reader.training
-    assert {module.training for module in encoder.modules()} == {mode}
+    compute_features(encoder, images[:20], VIEWS.plain)
+    assert {module.training for module in encoder.layer1.modules()} == {not mode}
+    assert {module.training for module in encoder.layer2.modules()} == {encoder.training} == {mode}
     assert all(torch.equal(v, state[k]) for k, v in encoder.state_dict().items())

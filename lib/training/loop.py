@@ -197,14 +197,15 @@ def _look(model: nn.Module, probe: Callable[[], dict[str, float]]) -> dict[str, 
 
 def _start(model: nn.Module, images: Tensor, settings: Settings, identity: dict) -> TrainingState:
     """Optimiser and schedule for the weights that learn, and what tells this run from another."""
-    learning = [p for p in model.parameters() if p.requires_grad]
+    learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
     optimizer = OPTIMIZERS[settings.optimizer](
-        learning, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        learning.values(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
     steps = settings.epochs * math.ceil(len(images) / settings.batch_size)
     schedule = SCHEDULES[settings.schedule](optimizer, steps)
     data = digest(images[:: max(1, len(images) // 100)])
     identity = identity | {"images": len(images), "data": data, "network": repr(model), "code": code_digest()}
+    identity["learns"] = [*learning]
     return TrainingState(model, optimizer, schedule, images.device, settings, identity)
 
 
