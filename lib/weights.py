@@ -1,10 +1,12 @@
 """ImageNet weights for the ResNets: from torchvision's own loader and cache, or from a local file."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.error import URLError
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.hub import load_state_dict_from_url
 
@@ -51,6 +53,46 @@ def load_imagenet(encoder: nn.Module, name: str, source: str = "imagenet") -> No
             f"{min(differ)} among them. Name a state dict of torchvision's {name}."
         )
     encoder.load_state_dict(kept, strict=False)
+
+
+class ImageNetFeatures(nn.Module):
+    """torchvision's whole network, trained on ImageNet, up to its features: normalised images (N, C, H, W) to (N, 512)
+    or, by ResNet-50, (N, 2048).
+
+    For transfer without fine-tuning. Unlike the encoder that ``load_imagenet`` fills, it keeps its first convolution,
+    so images are shown as it knows them: three channels, 224 × 224 pixels, normalised as in its own training.
+
+    Args:
+        name: a key of ``IMAGENET``.
+        mean, std: by which the images were normalised, a number for each channel.
+        source: as for ``load_imagenet``.
+    Raises:
+        WeightsError: the weights cannot be had, or are another network's.
+    """
+
+    SIDE, MEAN, STD = 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # torchvision.transforms._presets
+
+    def __init__(self, name: str, mean: Sequence[float], std: Sequence[float], source: str = "imagenet"):
+        super().__init__()
+        from torchvision.models import resnet  # here: see models.py
+
+        state = _fetch(name) if source == "imagenet" else _read(Path(source).expanduser())
+        self.network = getattr(resnet, name)(weights=None)
+        try:
+            self.network.load_state_dict(state)
+        except RuntimeError as error:
+            raise WeightsError(f"{source} does not hold the weights of torchvision's {name}: {error}") from error
+        self.network.fc = nn.Identity()
+        for key, values in {"mean": mean, "std": std, "their_mean": self.MEAN, "their_std": self.STD}.items():
+            self.register_buffer(key, torch.tensor(values).view(1, -1, 1, 1))
+        self.eval()
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.cat([self._features(some) for some in images.split(50)])  # maps of 250 images would take 3 GB
+
+    def _features(self, images: Tensor) -> Tensor:
+        images = F.interpolate(images * self.std + self.mean, (self.SIDE, self.SIDE), mode="bilinear", antialias=True)
+        return self.network((images.expand(-1, 3, -1, -1) - self.their_mean) / self.their_std)
 
 
 def _fetch(name: str) -> dict[str, Tensor]:

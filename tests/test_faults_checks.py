@@ -15,7 +15,13 @@ from lib.evaluation.representation import flat_map
 from lib.models import SimCLR
 from lib.report.parameters import ReportParameters
 from lib.runs import checks, profiles
-from lib.runs.parameters import ComparisonParameters, EvidenceParameters, ParameterError, SimCLRParameters
+from lib.runs.parameters import (
+    ComparisonParameters,
+    EvidenceParameters,
+    MethodsParameters,
+    ParameterError,
+    SimCLRParameters,
+)
 from lib.runs.profiles import defaults
 
 
@@ -67,6 +73,20 @@ def test_a_last_batch_of_one_under_batch_norm(rows, batch):
     p = simclr(classifier_batch_norm=True, classifier_batch_size=better, labelled_chunks=[[5]])
     checks.check_simclr(p, images(rows * 10))
     checks.check_simclr(simclr(classifier_batch_size=batch, labelled_chunks=[[5]]), images(rows * 10))
+
+
+@pytest.mark.parametrize("method", ["vicreg", "barlow_twins"])
+def test_a_last_batch_of_one_where_images_need_a_variance(method):
+    given = {"method": method, "options": {}, "batch_size": 16, "beside": []}
+    p = MethodsParameters.checked(defaults("methods") | given | {"unlabelled_chunks": [1], "labelled_chunks": [2]})
+    text = refused(checks.check_methods, p, images(330))
+    assert f"{method} needs two images in every batch, and of 33 in batches of 16" in text
+    checks.check_methods(p, images(340))
+
+
+def test_a_layer_that_the_encoder_has_not_is_refused_before_the_pretraining():
+    text = refused(checks.check_simclr, simclr(feature_layers=["relu7"]), images())
+    assert "feature_layers = ['relu7'] is not right: the encoder has no layer ['relu7']; there are: conv1" in text
 
 
 def test_crops_larger_than_the_images():

@@ -46,7 +46,18 @@ def test_a_head_on_plain_views_needs_the_encoder_once():
     once, anew = (flops.classifier_flops(classifier, SHAPE, 100, 30, once) for once in (True, False))
     encoder = flops.forward_flops(SimCLR("small_cnn"), SHAPE) - 2 * (128 * 64 + 64 * 32)
     assert anew - once == 100 * 29 * encoder
-    assert once == 100 * (encoder + 30 * 3 * 2 * (128 * 64 + 64 * 10))
+    forward, weights, inputs = 128 * 64 + 64 * 10, 128 * 64 + 64 * 10, 64 * 10  # no gradient for frozen features
+    assert once == 100 * (encoder + 30 * 2 * (forward + weights + inputs))
+
+
+def test_a_training_from_scratch_needs_no_gradient_of_the_images_nor_of_a_fixed_stem():
+    model = SimCLR("fast_resnet").encoder
+    stem = 2 * 16 * 16 * 48 * 3 * 4 * 4
+    whole = 3 * flops.forward_flops(model, (3, 32, 32))
+    assert flops.training_flops(model, (3, 32, 32)) == whole - stem, "the images get none"
+    model.stem.weight.requires_grad_(False)
+    first = 2 * 8 * 8 * 64 * 48 * 3 * 3
+    assert flops.training_flops(model, (3, 32, 32)) == whole - 2 * stem - first, "nor do the maps of a fixed stem"
 
 
 def test_crop_sides_by_epoch():

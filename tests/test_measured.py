@@ -169,15 +169,25 @@ def test_what_stands_beside_learns_nothing_or_from_the_labels(digits, tmp_path, 
     assert "test_accuracy" not in run.results, "that is the method's"
 
 
-def test_the_untrained_encoder_has_the_statistics_of_images(tmp_path, monkeypatch):
+def test_the_untrained_encoder_is_tried_with_and_without_the_statistics_of_images(tmp_path, monkeypatch):
     p, found = asked("cifar10-simclr", runs=str(tmp_path), beside=["untrained"]), {}
     images = data.load("cifar10")
     part = (images.train_images[:100], images.train_labels[:100])
-    monkeypatch.setattr(fair, "evaluate", lambda run, given, name, encoder: found.update({name: encoder}))
+    monkeypatch.setattr(fair, "evaluate", lambda run, given, name, *encoders: found.update({name: encoders}))
     fair.evaluate_beside(records.Run(p), fair.Shared(images, torch.arange(200), part, part))
-    norms = [module for module in found["untrained"].modules() if isinstance(module, torch.nn.BatchNorm2d)]
-    assert norms
-    assert all(norm.running_mean.abs().max() > 0 and not norm.training for norm in norms)
+    means = [[m.running_mean.abs().max() for m in one.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+             for one in found["untrained"]]  # fmt: skip
+    assert [[mean > 0 for mean in some] for some in means] == [[False] * 6, [True] * 6]
+
+
+def test_what_training_from_scratch_took_stays_in_the_record(tmp_path):
+    run = records.Run(asked(runs=str(tmp_path)))
+    run.results["flops"] = {"from scratch": 7}
+    images = data.load("mnist")
+    given = fair.Shared(images, torch.arange(1000), *[(images.train_images[:9], images.train_labels[:9])] * 2)
+    fair.within_budget(run, given, fair.network(run, given))
+    assert run.results["flops"]["from scratch"] == 7
+    assert run.results["flops"]["pretraining"] > 0
 
 
 def test_crops_are_shares_of_the_epochs():

@@ -11,7 +11,7 @@ from lightly.loss import BarlowTwinsLoss, NegativeCosineSimilarity, NTXentLoss, 
 from lib import data, methods
 from lib.augment import Views
 from lib.models import SimCLR
-from lib.training import Settings, pretrain
+from lib.training import Settings, distributed, pretrain
 
 N, D = 24, 16
 NAMES = list(methods.METHODS)
@@ -178,6 +178,22 @@ def test_an_epoch_on_the_sample_learns(name: str) -> None:
     first, second = features.chunk(2)
     own, other = (first * second).sum(1).mean(), (first @ second.T).mean()
     assert own > other + 0.02  # no collapse: the views of one image are more alike than those of two
+
+
+def test_a_method_after_the_autoencoder_trains_the_projection_head_again() -> None:
+    model = network()
+    methods.build("autoencoder", model)
+    assert not any(p.requires_grad for p in model.projection_head.parameters())
+    methods.build("simclr", model)
+    assert all(p.requires_grad for p in model.projection_head.parameters())
+
+
+def test_processes_that_would_draw_alike_are_refused(monkeypatch) -> None:
+    monkeypatch.setattr(distributed, "processes", lambda: 2)
+    monkeypatch.setattr(distributed, "from_first", lambda value: value)
+    images = torch.zeros(8, 1, 28, 28, dtype=torch.uint8)
+    with pytest.raises(ValueError, match="autoencoder draws random numbers .* 2 processes .* as one process"):
+        pretrain(network(), images, Views("strong_mnist"), Settings(1, 8), method="autoencoder")
 
 
 def test_simclr_keeps_nothing_beside_the_network() -> None:

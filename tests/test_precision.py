@@ -195,7 +195,7 @@ def test_a_classifier_trains_in_it_if_there_is_an_encoder_to_compute(operations,
     train_classifier(classifier, images, torch.arange(40) % 10, views, SHORT)
     assert {out for _, out in seen} == {torch.float32 if operations == "plain" else torch.bfloat16}
     seen.clear()
-    assert compute_features(classifier, images, VIEWS.plain).dtype == torch.float32
+    assert compute_features(classifier.encoder, images, VIEWS.plain).dtype == torch.float32
     assert classifier(VIEWS.plain(images)).dtype == torch.float32, "evaluation is in float32"
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lib import words
-from lib.evaluation import representation
+from lib.evaluation import linear, representation
 from lib.models import Classifier, SimCLR, freeze_encoder
 from lib.report import plots
 from lib.runs import lab, plain, trained
@@ -114,21 +114,39 @@ def test_linear_evaluation_stands_beside_neighbours_an_untrained_encoder_and_the
     assert "linear evaluation" in plots.evaluations([run.content], words.load("en")).alt
 
 
-def test_the_control_is_the_start_with_the_statistics_of_images(begin):
+@pytest.mark.parametrize(("layers", "width"), [(["linear"], 128), (["relu2", "linear"], 1024 + 128)])
+def test_linear_evaluation_where_the_head_reads_the_encoders_output_by_name(begin, layers, width):
+    run = begin(labelled_chunks=[[5]], feature_layers=layers)
+    data = lab.load_data(run)
+    model = network(data)
+    lab.test_once(run, data, lab.train_classifiers(run, data, builder(model, data)))
+    plain.evaluate(run, data, model)
+    (entry,) = run.results["classifiers"]
+    assert entry["linear_evaluation"]["features"] == width
+    assert entry["knn_accuracy"] > 0.5, "of h, whatever else is read"
+
+
+def test_the_control_is_the_start_as_it_is_and_with_the_statistics_of_images(begin):
     run = begin("cifar10", recipe="quick")
     data = lab.load_data(run)
-    control, start = plain.untrained(run, data), trained.starting_point(run.content, data.images)
-    learnt = dict(control.encoder.named_parameters())
-    assert all(torch.equal(learnt[name], value) for name, value in start.encoder.named_parameters())
-    assert not control.encoder.training
-    images, spread = run.asked.plain_views(data.unlabelled(plain.STATISTICS)), []
-    for encoder in (control.encoder, start.encoder):
+    controls, start = plain.untrained(run, data), trained.starting_point(run.content, data.images)
+    images, spread = run.asked.plain_views(data.unlabelled(linear.STATISTICS)), []
+    for encoder in controls:
+        learnt = dict(encoder.named_parameters())
+        assert all(torch.equal(learnt[name], value) for name, value in start.encoder.named_parameters())
+        assert not encoder.training
         with torch.no_grad():
             convolution, norm, _ = encoder.stage1[0]
-            answers = norm(convolution(encoder.relu(encoder.stem(images))))
-        spread.append(answers.std((0, 2, 3)))
-    assert spread[0] == pytest.approx(torch.ones(64), abs=0.05)
-    assert (spread[1] - 1).abs().max() > 0.2, "as it is initialised, BatchNorm does nothing"
+            spread.append(norm(convolution(encoder.relu(encoder.stem(images)))).std((0, 2, 3)))
+    assert (spread[0] - 1).abs().max() > 0.2, "as it is initialised, BatchNorm does nothing"
+    assert spread[1] == pytest.approx(torch.ones(64), abs=0.05)
+    assert len(plain.untrained(begin(), lab.load_data(begin()))) == 1, "an encoder without BatchNorm has no statistics"
+
+
+def test_the_better_control_is_chosen_without_the_test():
+    weak = {"held_out_accuracy": 0.4, "accuracy": 0.9}
+    strong = {"held_out_accuracy": 0.5, "accuracy": 0.1}
+    assert linear.best_evaluation(iter([weak, strong])) is strong
 
 
 def test_mistakes_and_none(begin):

@@ -89,3 +89,24 @@ def test_a_file_from_before_batch_norm_had_a_counter_is_taken(file, theirs):
     torch.save({k: v for k, v in theirs.items() if "num_batches" not in k}, file)
     encoder = SimCLR("resnet18", weights=str(file)).encoder
     assert torch.equal(encoder.bn1.weight, theirs["bn1.weight"])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_whole_network_sees_images_as_it_knows_them(file, theirs, channels):
+    mean, std = (0.5,) * channels, (0.2,) * channels
+    transfer = weights.ImageNetFeatures("resnet18", mean, std, str(file))
+    images = torch.rand(2, channels, 32, 32)
+    network = resnet.resnet18(weights=None)
+    network.load_state_dict(theirs)
+    network.fc = torch.nn.Identity()
+    shown = get_weight("ResNet18_Weights.IMAGENET1K_V1").transforms(crop_size=224, resize_size=224)
+    with torch.no_grad():
+        expected = network.eval()(shown(images.expand(-1, 3, -1, -1)))
+        found = transfer((images - 0.5) / 0.2)
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+    assert not transfer.training
+
+
+def test_weights_of_another_whole_network_are_refused(file):
+    with pytest.raises(WeightsError, match="does not hold the weights of torchvision's resnet34"):
+        weights.ImageNetFeatures("resnet34", (0.5,), (0.2,), str(file))

@@ -1,11 +1,12 @@
 """Labels that spread over a graph of neighbours: what a handful of them is worth where many images have none.
 
 The graph joins all images, those to be classified among them: the method is *transductive*. It classifies only images
-it has been given beforehand, and so must not be set beside figures of classifiers that meet theirs for the first time.
+it has been given beforehand, so its figures must not be compared with those of classifiers that have not seen theirs.
 
 scikit-learn and scipy's solvers are imported where they are used: most callers want none of them.
 """
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,8 +51,11 @@ def poisson_learning(graph: "csr_matrix", rows: np.ndarray, labels: np.ndarray, 
     laplacian = (1 + GROUND) * identity(len(degrees)) - scale @ graph @ scale
     sources = np.zeros((len(degrees), classes))
     sources[rows] = np.eye(classes)[labels] - np.bincount(labels, minlength=classes) / len(labels)
-    solved = np.stack([cg(laplacian, column, rtol=1e-4, maxiter=1000)[0] for column in (scale @ sources).T], 1)
-    scores = scale @ solved
+    answers = (cg(laplacian, column, rtol=1e-4, maxiter=1000) for column in (scale @ sources).T)
+    solved, failed = zip(*answers, strict=True)
+    if any(failed):
+        warnings.warn("Poisson learning was stopped before it was solved: its scores are rough.", stacklevel=2)
+    scores = scale @ np.stack(solved, 1)
     return scores - degrees @ scores / degrees.sum()
 
 

@@ -5,7 +5,8 @@ The classifier is a ridge regression onto the classes. It has one solution and t
 so that no choice of steps or learning rate stands between two encoders.
 """
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,6 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
 from lib.augment import Views
-from lib.models import Classifier
 from lib.training.classifier import compute_features
 
 #: Penalties to choose from, for features of deviation 1: the squared length of the weights, to be added to the mean
@@ -55,17 +55,31 @@ def plain_features(encoder: nn.Module, images: Tensor, views: Views) -> np.ndarr
     Args:
         views: those of the pretraining, whose normalisation is taken.
     """
-    with torch.random.fork_rng(devices=[]):  # the reader's unused head must not draw from the run's random numbers
-        reader = Classifier(encoder, tuple(images.shape[1:]))
-    return compute_features(reader, images, views).float().cpu().numpy()
+    return compute_features(encoder, images, views).float().cpu().numpy()
 
 
-def take_statistics(encoder: nn.Module, images: Tensor, views: Views) -> None:
-    """Give BatchNorm's layers of an encoder that never learnt the statistics of uint8 images (N, C, H, W), as they are.
+def without_learning(encoder: nn.Module, images: Tensor, views: Views) -> list[nn.Module]:
+    """What an encoder that never learnt may be as a control: as it is, and with BatchNorm's statistics of some images.
 
-    Without them each layer would pass on its input in another scale, and the control would be too easy to beat.
+    Either may be the better one, and a control that is too weak makes a method look good: on CIFAR-10 the output h of
+    the kit's encoder is worth more without the statistics. ``best_evaluation`` takes the better one.
+
+    Args:
+        images: uint8 (N, C, H, W), unlabelled, shown as they are; ``STATISTICS`` are plenty.
+    Returns:
+        One encoder, in evaluation mode, where there is no BatchNorm, else two.
     """
-    update_bn(map(views.plain, images.split(1000)), encoder)
+    encoder.eval()
+    if not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in encoder.modules()):
+        return [encoder]
+    knowing = copy.deepcopy(encoder)
+    update_bn(map(views.plain, images.split(1000)), knowing)
+    return [encoder, knowing.eval()]
+
+
+def best_evaluation(evaluations: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """The ``linear_evaluation`` that did best on the held-out fifth of its labels, so without a look at the test."""
+    return max(evaluations, key=lambda found: found["held_out_accuracy"])
 
 
 def linear_evaluation(

@@ -87,7 +87,7 @@ def spectrum(features: np.ndarray) -> list[float]:
 
     All in a few of them is collapse: the other directions tell nothing (Jing et al. 2022, arXiv:2110.09348).
     """
-    variances = np.linalg.eigvalsh(np.cov(features.T).astype(np.float64))[::-1].clip(min=0)
+    variances = np.linalg.eigvalsh(np.cov(features.T))[::-1].clip(min=0)
     return (variances / max(variances.sum(), 1e-30)).tolist()
 
 

@@ -22,6 +22,8 @@ class Autoencoder(Method):
         ValueError: nothing, or everything, would be left to see.
     """
 
+    draws = True  # what is hidden
+
     def __init__(self, model: models.SimCLR, hidden: float = 0.5, channels: int = 64):
         super().__init__(model)
         if not 0 <= hidden < 1:

@@ -8,18 +8,22 @@ from lib import models
 
 
 class Method(nn.Module):
-    """A way to pretrain ``model``: one call for what the networks say of some views, one for the loss of that.
+    """A way to pretrain ``model``: one call for what the networks give for some views, one for the loss of that.
 
     The two are apart because networks may compute in half precision, and losses must not; and because between them
     stands what several processes have to exchange.
     """
 
+    #: Whether ``forward`` draws random numbers. Processes that share a batch would all draw the same.
+    draws = False
+
     def __init__(self, model: models.SimCLR):
         super().__init__()
         self.model = model
+        model.projection_head.requires_grad_(True)  # a method before may have had no use for it
 
     def forward(self, views: Tensor) -> tuple[Tensor, ...]:
-        """What the networks say of views (2N, C, H, W), rows i and i + N of one image: tensors (2N, …)."""
+        """What the networks give for views (2N, C, H, W), rows i and i + N of one image: tensors (2N, …)."""
         return (self.model(views)[1],)
 
     def loss(self, *outputs: Tensor) -> Tensor:
@@ -27,7 +31,7 @@ class Method(nn.Module):
         raise NotImplementedError
 
     def nothing(self, views: Tensor) -> float:
-        """The loss, on a batch of views (2N, C, H, W), of a network whose answer is the same for every image."""
+        """The loss, on a batch of views (2N, C, H, W), of answers that tell nothing of the image."""
         raise NotImplementedError
 
     def advance(self) -> None:

@@ -31,7 +31,7 @@ class VICReg(Method):
         return sum(weight * term for weight, term in zip(self.weights, terms, strict=True))
 
     def nothing(self, views: Tensor) -> float:
-        return self.weights[1]  # both views' deviations fall short of 1 by all of it
+        return self.weights[1]  # both views' deviations fall short of 1 by nearly all of it
 
 
 def _spread(z: Tensor) -> tuple[Tensor, Tensor]:

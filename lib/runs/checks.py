@@ -11,7 +11,7 @@ from lib.augment import Views
 from lib.data import Dataset, equal_chunks, join
 from lib.evaluation.efficiency import draw_labels, enough
 from lib.evaluation.protocols import HEADS, LEAST_PROBE, WAYS
-from lib.models import SimCLR
+from lib.models import Classifier, SimCLR
 from lib.runs.parameters import (
     ComparisonParameters,
     EvidenceParameters,
@@ -48,7 +48,7 @@ def check_methods(p: MethodsParameters, images: Dataset) -> None:
     join(parts, p.scored_chunks or [1])
     for rows in (unlabelled, labelled) if "from scratch" in p.beside else (unlabelled,):
         check_batch(len(rows), p.pretraining(1))
-    _refuse(_methods(p, images, images.train_labels[labelled]))
+    _refuse(_methods(p, images, len(unlabelled), images.train_labels[labelled]))
 
 
 def check_evidence(p: EvidenceParameters, images: Dataset, simclr: Mapping[str, Any], model: SimCLR) -> None:
@@ -78,6 +78,12 @@ def _simclr(p: SimCLRParameters, images: Dataset, unlabelled: int, labelled: lis
     side = min(images.image_shape[1:])
     if too_large := [pair for pair in p.small_crops if pair[1] > side]:
         yield f"small_crops = {too_large} are larger than the images: sides of at most {side} are right."
+    with torch.device("meta"):  # shapes alone: it costs nothing
+        encoder = SimCLR(p.encoder, tuple(p.projection), images.image_shape).encoder
+        try:
+            Classifier(encoder, images.image_shape, **p.head)
+        except ValueError as error:  # a layer that the encoder does not have
+            yield f"feature_layers = {p.feature_layers} is not right: {error}"
     if p.classifier_batch_norm:
         for count in labelled:
             yield from _last_of_one("classifier_batch_norm", count, p.classifier_batch_size)
@@ -98,7 +104,9 @@ def _simclr(p: SimCLRParameters, images: Dataset, unlabelled: int, labelled: lis
         )
 
 
-def _methods(p: MethodsParameters, images: Dataset, labels: Tensor) -> Iterator[str]:
+def _methods(p: MethodsParameters, images: Dataset, unlabelled: int, labels: Tensor) -> Iterator[str]:
+    if p.method in ("vicreg", "barlow_twins"):  # a single image has no variance
+        yield from _last_of_one(p.method, unlabelled, p.batch_size)
     yield from _views("views", p.views, p.random_views, images)
     if "from scratch" in p.beside:
         yield from _views("supervised_views", p.supervised_views, Views(p.supervised_views), images)

@@ -1,12 +1,21 @@
 """A run's linear evaluation: its encoder, frozen, on a single plain view, beside an encoder that has learnt nothing."""
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from lib.evaluation.linear import STATISTICS, Pooled, linear_evaluation, plain_features, take_statistics
+from lib.evaluation.linear import (
+    STATISTICS,
+    Pooled,
+    best_evaluation,
+    linear_evaluation,
+    plain_features,
+    without_learning,
+)
 from lib.evaluation.neighbours import knn_accuracy
 from lib.models import ENCODERS, SimCLR
 from lib.runs.lab import Data
+from lib.runs.parameters import SimCLRParameters
 from lib.runs.records import Run
 from lib.runs.spoken import tell
 from lib.runs.trained import starting_point
@@ -18,41 +27,47 @@ def evaluate(run: Run, given: Data, model: SimCLR) -> None:
     """What a linear classifier makes of the encoder's features of the test images, for each list of labelled chunks.
 
     The features are those that the run's head takes: maps of layers, averaged over a grid, or the output h. Beside it
-    stand a vote of the 20 nearest neighbours in h, and the same classifier on as many features of the encoder as it
-    was before pretraining, its BatchNorm's statistics taken from unlabelled images.
+    stand a vote of the 20 nearest neighbours in h, and the control: the same classifier on as many features of the
+    encoder as it was before pretraining, with BatchNorm's statistics of unlabelled images or without, whichever is
+    better on held-out labels.
     """
     p, images = run.asked, given.images
+
+    def features(encoder: nn.Module, some: Tensor) -> np.ndarray:
+        return plain_features(encoder, some, p.plain_views)
+
     with run.phase("linear evaluation"):
-        encoders, layers = {"after": model.encoder, "before": untrained(run, given).encoder}, p.feature_layers
-        # one pass for both: h stands in the last columns
-        readers = {name: Pooled(e, [*layers, _last(e)], CELLS) if layers else e for name, e in encoders.items()}
-        asked, h = slice(-ENCODERS[p.encoder].features if layers else None), slice(-ENCODERS[p.encoder].features, None)
-        tested = {name: plain_features(r, images.test_images, p.plain_views) for name, r in readers.items()}
+        encoder, asked, h = _reader(p, model.encoder)
+        controls = [Pooled(c, p.feature_layers, CELLS) if p.feature_layers else c for c in untrained(run, given)]
+        tested, controlled = features(encoder, images.test_images), [features(c, images.test_images) for c in controls]
+        answers = images.test_labels.numpy()
         for place, entry in enumerate(run.results["classifiers"]):
             labelled, labels = given.labelled(place)
-            known = {name: plain_features(r, labelled, p.plain_views) for name, r in readers.items()}
-            labels, answers = labels.numpy(), images.test_labels.numpy()
-            found, control = (
-                linear_evaluation(known[name][:, asked], labels, tested[name][:, asked], answers, p.seed)
-                for name in ("after", "before")
-            )
+            labels, known = labels.numpy(), features(encoder, labelled)
+            found = linear_evaluation(known[:, asked], labels, tested[:, asked], answers, p.seed)
             entry["linear_evaluation"] = found
-            entry["untrained_linear_evaluation"] = control
-            entry["knn_accuracy"] = knn_accuracy(known["after"][:, h], labels, tested["after"][:, h], answers)
+            entry["untrained_linear_evaluation"] = control = best_evaluation(
+                linear_evaluation(features(one, labelled), labels, test, answers, p.seed)
+                for one, test in zip(controls, controlled, strict=True)
+            )
+            entry["knn_accuracy"] = knn_accuracy(known[:, h], labels, tested[:, h], answers)
             shown = (found["accuracy"], entry["knn_accuracy"], control["accuracy"], entry["test_accuracy"])
             names = ("linear", "knn", "untrained", "head")
             tell("lesson.evaluated_linearly", labels=f"{len(labels):,}", features=f"{found['features']:,}",
                  **{name: f"{share:.2%}" for name, share in zip(names, shown, strict=True)})  # fmt: skip
 
 
-def _last(encoder: nn.Module) -> str:
-    """The name of the layer whose output is h."""
-    return [name for name, _ in encoder.named_children()][-1]
+def _reader(p: SimCLRParameters, encoder: nn.Module) -> tuple[nn.Module, slice, slice]:
+    """One pass for both: what gives the head's features and h, and the columns of either, of which h are the last."""
+    width, (*_, (last, _)) = ENCODERS[p.encoder].features, encoder.named_children()
+    if not p.feature_layers:
+        return encoder, slice(None), slice(None)
+    reader = Pooled(encoder, [*dict.fromkeys([*p.feature_layers, last])], CELLS)
+    return reader, slice(None if last in p.feature_layers else -width), slice(-width, None)
 
 
-def untrained(run: Run, given: Data) -> SimCLR:
-    """The run's network as it was before pretraining, but with BatchNorm's statistics of unlabelled images."""
+def untrained(run: Run, given: Data) -> list[nn.Module]:
+    """The run's encoder as it was before pretraining; see ``without_learning``."""
     with torch.random.fork_rng(devices=[]):  # the run's own random numbers go on as if there were no control
-        model = starting_point(run.content, given.images)
-    take_statistics(model.encoder, given.unlabelled(STATISTICS), run.asked.plain_views)
-    return model.eval()
+        encoder = starting_point(run.content, given.images).encoder
+    return without_learning(encoder, given.unlabelled(STATISTICS), run.asked.plain_views)

@@ -10,7 +10,7 @@ from torch import Tensor
 from lib.augment import Views
 from lib.data import Dataset, equal_chunks, join
 from lib.data.samples import sample_mnist
-from lib.models import Classifier, SimCLR
+from lib.models import SimCLR
 from lib.teach.variants import Variant
 from lib.training import Settings, pretrain
 from lib.training.classifier import compute_features
@@ -64,5 +64,4 @@ def pretrained(variant: Variant, images: Tensor, epochs: int = EPOCHS) -> tuple[
 
 def features(model: SimCLR, images: Tensor) -> Tensor:
     """Features h (N, 128) of uint8 images by a network that is left as it is."""
-    reader = Classifier(model.encoder, tuple(images.shape[1:]))
-    return compute_features(reader, images, VIEWS.plain)
+    return compute_features(model.encoder, images, VIEWS.plain)

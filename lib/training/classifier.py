@@ -5,10 +5,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from lib.augment import Views
-from lib.models import Classifier
+from lib.models import Classifier, joined
 from lib.training.checkpoint import digest
 from lib.training.device import autocast, choose_device, choose_precision
 from lib.training.loop import History, check_images, fit
@@ -50,7 +50,7 @@ def train_classifier(
     device = choose_device()
     model.to(device)
     images, labels = images.to(device), labels.to(device)
-    fixed = compute_features(model, images, views) if model.encoder_frozen and not views.operations else None
+    fixed = compute_features(model.encoder, images, views) if model.encoder_frozen and not views.operations else None
     # Half precision pays where there is an encoder to compute; a mere head takes a third longer by it.
     wanted = settings.precision if fixed is None else "float32"
     settings = replace(settings, precision=choose_precision(wanted, device))
@@ -69,12 +69,18 @@ def train_classifier(
 
 
 @torch.no_grad()
-def compute_features(model: Classifier, images: Tensor, views: Views, batch_size: int = 250) -> Tensor:
-    """Features (N, width) of uint8 images (N, C, H, W), without gradients, in evaluation mode, in float32."""
-    modes = [(module, module.training) for module in model.modules()]  # an encoder may differ from what stands on it
-    model.eval()
-    device = next(model.parameters()).device
-    features = torch.cat([model.features(views.plain(batch.to(device))) for batch in images.split(batch_size)])
+def compute_features(encoder: nn.Module, images: Tensor, views: Views, batch_size: int = 250) -> Tensor:
+    """Features (N, width) of uint8 images (N, C, H, W), each as it is, in float32, on the encoder's device.
+
+    Computed in evaluation mode and without gradients; the encoder is left as it was.
+
+    Args:
+        views: those of the pretraining, whose normalisation is taken.
+    """
+    modes = [(module, module.training) for module in encoder.modules()]  # not all need be in the same mode
+    encoder.eval()
+    device = next(encoder.parameters()).device
+    features = torch.cat([joined(encoder(views.plain(batch.to(device)))) for batch in images.split(batch_size)])
     for module, mode in modes:
         module.training = mode
     return features

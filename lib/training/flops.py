@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from lib import methods
-from lib.models import Classifier, SimCLR
+from lib.models import Classifier, SimCLR, freeze_encoder
 from lib.training.device import choose_device, choose_precision
 from lib.training.settings import Settings, crop_side
 
@@ -126,12 +126,20 @@ def forward_flops(model: SimCLR | Classifier, image_shape: tuple[int, int, int])
         return _count(lambda: ghost(torch.empty(1, *image_shape, device="meta")))
 
 
+def training_flops(model: nn.Module, image_shape: tuple[int, int, int]) -> int:
+    """Floating-point operations of a training step for one image: forward, and backward to all that learns."""
+    ghost = _on_meta(model).train()
+    pair = torch.empty(2, *image_shape, device="meta")  # BatchNorm refuses a single image
+    return _count(lambda: ghost(pair).sum().backward()) // 2
+
+
 def classifier_flops(model: Classifier, image_shape: tuple[int, int, int], images: int, epochs: int, once: bool) -> int:
     """Floating-point operations of a head's whole training on a frozen encoder.
 
     Args:
         once: the features are computed once (plain views), not anew in each epoch.
     """
-    encoder = forward_flops(model, image_shape)
-    head = 2 * sum(p.numel() for p in model.head.parameters() if p.ndim > 1)
-    return images * ((encoder - head) * (1 if once else epochs) + 3 * head * epochs)
+    ghost = freeze_encoder(_on_meta(model))
+    encoder = forward_flops(ghost, image_shape) - 2 * sum(p.numel() for p in ghost.head.parameters() if p.ndim > 1)
+    head = training_flops(ghost, image_shape) - encoder
+    return images * (encoder * (1 if once else epochs) + head * epochs)

@@ -51,7 +51,7 @@ def pretrain(
         options: of the method, see ``lib.methods``; whatever is not there has its usual value.
     Raises:
         ValueError: no such method or option, fewer images than one batch, images that are no uint8 (N, C, H, W),
-            a frozen encoder, a batch of fewer images than processes.
+            a frozen encoder, a batch of fewer images than processes, several processes for a method that draws.
         RuntimeError: more processes than accelerators.
         TrainingDiverged: the loss is no longer finite; the last checkpoint is kept.
     """
@@ -71,6 +71,11 @@ def pretrain(
     if "temperature" in methods.options_of(method):
         options.setdefault("temperature", temperature)
     trained = methods.build(method, model, settings.seed, **options)
+    if trained.draws and distributed.processes() > 1:
+        raise ValueError(
+            f"{method} draws random numbers within its network, and {distributed.processes()} processes that share a "
+            "batch would draw the same: start it as one process."
+        )
     compile_for(device, trained)
     network = distributed.replicate(trained)
 
