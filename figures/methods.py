@@ -30,7 +30,9 @@ python lab.py report methods --only mnist    # a part of it
 python -m bench.methods runs/methods-trials  # the trials that choose each method's settings, one by one
 ```
 
-Trials come first: what they choose stands in `notebooks/recipes.yaml`. Both commands can be stopped and started again. `python figures/methods.py` makes this page anew from the records in `figures/records/methods` and `bench/results/methods.json`."""
+Trials come first: what they choose stands in `notebooks/recipes.yaml`. Both commands can be stopped and started again. `python figures/methods.py` makes this page anew from the records in `figures/records/methods` and `bench/results/methods.json`.
+
+The untrained encoder of these records is a weaker control than it might be: its BatchNorm has statistics of images, and without them its features are worth more ([cifar10.md](cifar10.md), linear evaluation). Runs of today take the better of the two. So on CIFAR-10 the methods add less to their start than the table says."""
 NO_RUNS = "## Results\n\nNo runs are published yet. The commands above make them."
 NO_TRIALS = "No trials are published yet: the recipes have usual values, which nobody has tuned on these images."
 UNTRIED = (
