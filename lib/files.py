@@ -19,6 +19,8 @@ NAME = re.compile(r"^(?!(?i:CON|PRN|AUX|NUL|COM[1-9¹²³]|LPT[1-9¹²³])(\.|\Z
 TRAINED_BY = ("loss.py", "models.py", "weights.py", "augment", "data", "methods", "training")
 #: What a record depends on: after an edit here its run is made again. An edit in ``report`` changes no figure.
 METHOD = (*TRAINED_BY, "evaluation", "runs")
+#: What a name that is refused is told.
+NAMING = "letters, digits, '_', '-' and '.' within are right, but no name of a device of Windows (CON, NUL, COM1)"
 PAUSES = (0.05, 0.1, 0.2, 0.4)  # seconds between tries to rename a file that another program holds
 
 

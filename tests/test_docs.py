@@ -266,3 +266,15 @@ def test_the_ways_to_paper_are_the_records():
     page = paper.PAGE.read_text(encoding="utf-8")
     assert between_marks(page, "paper", paper.table(record)) == page
     assert list(record["ways"]) == list(paper.WAYS)
+
+
+def test_the_teachers_plan_counts_the_points_of_what_is_left_out():
+    master = json.loads((ROOT / "notebooks/assignment/simclr.ipynb").read_text(encoding="utf-8"))
+    graded = [cell["metadata"].get("nbgrader", {}) for cell in master["cells"]]
+    points = {one["grade_id"]: one["points"] for one in graded if one.get("points")}
+    assert sum(points.values()) == 100
+    left = 100 - sum(
+        n for name, n in points.items() if name.split("-")[0] in ("shifts", "views", "draw", "curve", "own")
+    )
+    assert f"leave out 5 and 7, and count {left} points" in (ROOT / "docs/teaching.md").read_text(encoding="utf-8")
+    assert f"不做第 5 步和第 7 步，按 {left} 分计" in (ROOT / "docs/teaching.zh.md").read_text(encoding="utf-8")

@@ -21,7 +21,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from traitlets.config import Config
 
 from lib import words
-from lib.files import ROOT, DiskFull, write_whole
+from lib.files import ROOT, NotWritten, write_whole
 from lib.report import bibliography
 from lib.report.provenance import provenance
 from lib.words import NUMBER
@@ -217,5 +217,5 @@ def export(notebook: str | Path, target: str | Path) -> None:
 if __name__ == "__main__":
     try:
         export(*sys.argv[1:3])
-    except (ReportError, DiskFull) as error:
+    except (ReportError, NotWritten) as error:
         sys.exit(str(error))

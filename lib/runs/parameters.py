@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from lib.augment import VIEWS, ResizedCrop, Views
 from lib.models import ENCODERS
 from lib.evaluation.protocols import BESIDE, HEADS, LEAST_PROBE, WAYS
-from lib.files import NAME
+from lib.files import NAME, NAMING
 from lib.methods import METHODS, options_of
 from lib.runs import recipes
 from lib.training.device import PRECISIONS
@@ -76,7 +76,8 @@ def _sentence(error: dict[str, Any], model: type[Parameters]) -> str:
         return f"The parameter {name!r} is missing."
     if error["type"] == "value_error":  # of several parameters together: the message says which
         return f"{error['ctx']['error']}."
-    return f"{name} = {error['input']!r} is not right: {error['msg'][0].lower()}{error['msg'][1:]}."
+    said = NAMING if error["type"] == "string_pattern_mismatch" else f"{error['msg'][0].lower()}{error['msg'][1:]}"
+    return f"{name} = {error['input']!r} is not right: {said}."
 
 
 def _named(views: str, plain: Views) -> Views:

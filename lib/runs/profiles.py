@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from lib.files import NAME, ROOT
+from lib.files import NAME, NAMING, ROOT
 from lib.runs import recipes
 from lib.runs.recipes import resolve
 
@@ -170,9 +170,7 @@ def _expand(
     needs=None,
 ) -> Iterator[Run]:
     if not re.fullmatch(NAME, name):
-        raise ProfileError(
-            f"{profile}: a run cannot be named {name!r}; letters, digits, '_', '-' and '.' within are right."
-        )
+        raise ProfileError(f"{profile}: a run cannot be named {name!r}; {NAMING}.")
     recipe = recipe or cell(notebook)["recipe"]
     if recipe not in (known := recipes.names(notebook)):
         raise ProfileError(
