@@ -72,6 +72,7 @@ def panel(axis: Any, name: str, bars: Sequence[Bar]) -> None:
     axis.set(xlim=(0, 116), xticks=range(0, 101, 25), ylim=(-0.6, len(bars) - 0.4))
     axis.set_title(name, loc="left", fontweight="bold")
     axis.grid(visible=False, axis="y")
+    axis.spines[["top", "right"]].set_visible(False)  # in a narrow figure, they would cross the longest bar's number
 
 
 def _shown(record: dict[str, Any]) -> bool:
