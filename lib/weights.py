@@ -36,12 +36,7 @@ def load_imagenet(encoder: nn.Module, name: str, source: str = "imagenet") -> No
     Raises:
         WeightsError: no such weights, no network and no file, a damaged file, or one of another network.
     """
-    if name not in IMAGENET:
-        raise WeightsError(
-            f"there are no ImageNet weights for {name!r}, only for {', '.join(IMAGENET)}: "
-            "choose one of these, or train without (weights = 'none')."
-        )
-    state = _fetch(name) if source == "imagenet" else _read(Path(source).expanduser())
+    state = _state(name, source)
     kept = {key: value for key, value in state.items() if not key.startswith(REPLACED)}
     wanted = {k: v.shape for k, v in encoder.state_dict().items() if not k.startswith(REPLACED)}
     # files from before torch 0.4 lack BatchNorm's counter, which evaluation does not need
@@ -76,7 +71,7 @@ class ImageNetFeatures(nn.Module):
         super().__init__()
         from torchvision.models import resnet  # here: see models.py
 
-        state = _fetch(name) if source == "imagenet" else _read(Path(source).expanduser())
+        state = _state(name, source)
         self.network = getattr(resnet, name)(weights=None)
         try:
             self.network.load_state_dict(state)
@@ -93,6 +88,15 @@ class ImageNetFeatures(nn.Module):
     def _features(self, images: Tensor) -> Tensor:
         images = F.interpolate(images * self.std + self.mean, (self.SIDE, self.SIDE), mode="bilinear", antialias=True)
         return self.network((images.expand(-1, 3, -1, -1) - self.their_mean) / self.their_std)
+
+
+def _state(name: str, source: str) -> dict[str, Tensor]:
+    if name not in IMAGENET:
+        raise WeightsError(
+            f"there are no ImageNet weights for {name!r}, only for {', '.join(IMAGENET)}: "
+            "choose one of these, or train without (weights = 'none')."
+        )
+    return _fetch(name) if source == "imagenet" else _read(Path(source).expanduser())
 
 
 def _fetch(name: str) -> dict[str, Tensor]:

@@ -16,6 +16,8 @@ class Method(nn.Module):
 
     #: Whether ``forward`` draws random numbers. Processes that share a batch would all draw the same.
     draws = False
+    #: The fewest images that a batch may hold: two where the loss is about a variance.
+    least_batch = 1
 
     def __init__(self, model: models.SimCLR):
         super().__init__()

@@ -21,6 +21,8 @@ class VICReg(Method):
         invariance, variance, covariance: weights λ, μ and ν of the three terms.
     """
 
+    least_batch = 2
+
     def __init__(self, model: models.SimCLR, invariance: float = 25.0, variance: float = 25.0, covariance: float = 1.0):
         super().__init__(model)
         self.weights = invariance, variance, covariance
@@ -48,6 +50,8 @@ class BarlowTwins(Method):
     Args:
         redundancy: weight λ of what is off the diagonal.
     """
+
+    least_batch = 2
 
     def __init__(self, model: models.SimCLR, redundancy: float = 5e-3):
         super().__init__(model)

@@ -11,6 +11,7 @@ from lib.augment import Views
 from lib.data import Dataset, equal_chunks, join
 from lib.evaluation.efficiency import draw_labels, enough
 from lib.evaluation.protocols import HEADS, LEAST_PROBE, WAYS
+from lib.methods import METHODS
 from lib.models import Classifier, SimCLR
 from lib.runs.parameters import (
     ComparisonParameters,
@@ -105,7 +106,7 @@ def _simclr(p: SimCLRParameters, images: Dataset, unlabelled: int, labelled: lis
 
 
 def _methods(p: MethodsParameters, images: Dataset, unlabelled: int, labels: Tensor) -> Iterator[str]:
-    if p.method in ("vicreg", "barlow_twins"):  # a single image has no variance
+    if METHODS[p.method].least_batch > 1:
         yield from _last_of_one(p.method, unlabelled, p.batch_size)
     yield from _views("views", p.views, p.random_views, images)
     if "from scratch" in p.beside:
