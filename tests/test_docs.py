@@ -166,7 +166,7 @@ def test_the_readmes_name_the_best_method_and_what_is_better_than_all():
     found = {one.dataset["name"].content: one for one in measured.gather(values.load_all(RECORDS / "methods"))}
     best = {name: max(one.runs, key=one.mean) for name, one in found.items()}
     assert best == {"mnist": "vicreg", "cifar10": "simclr"}
-    assert "On CIFAR-10 SimCLR does best, on MNIST VICReg does, by little" in READMES["README.md"]
+    assert "On CIFAR-10 SimCLR does best, on MNIST VICReg does, by a small margin" in READMES["README.md"]
     assert "在 CIFAR-10 上最好的是 SimCLR，在 MNIST 上最好的是 VICReg，但只领先一点" in READMES["README.zh.md"]
     assert all(one.mean("from scratch") > one.mean(best[name]) for name, one in found.items())
     cifar10 = found["cifar10"]
