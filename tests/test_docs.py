@@ -87,6 +87,7 @@ def facts():
     assert work <= 60e12
     their_work = json.loads((ROOT / "bench/results/original_cifar10.json").read_text())
     best = next(row for row in tables.measured("mnist") if row[0] == "`improved`" and row[1] == "6,000")
+    plain_view = [r["results"]["classifiers"][0]["plain_view_accuracy"] for r in records("improved/mnist-seed*")]
     percent = [label_curve("mnist", method)[6000] for method in ("from scratch", "linear")]
     methods = {one.dataset["name"].content: one for one in measured.gather(values.load_all(RECORDS / "methods"))}
     cost = costliest_operation()
@@ -95,6 +96,7 @@ def facts():
         *best[5:8],  # test accuracy and both times; a linear evaluation is in the tables only
         f"{best[5].split(' ')[0]}%",
         values.percent([value.content for value in methods["mnist"].linear("from scratch")]),
+        values.percent(plain_view),
         *(f"{100 * share:.0f}%" for share in reported if round(100 * share) == 100 * share),
         *(f"{100 * share:.1f}%" for share in percent),
         *(f"{share}%" for share in whitened()),
@@ -202,7 +204,12 @@ def test_both_readmes_have_the_same_numbers_commands_links_and_pictures():
 def test_the_commands_on_every_page_are_understood(page):
     for words in re.findall(r"\bpython lab\.py ([^`\n#]+)", page.read_text(encoding="utf-8")):
         asked = [word for word in words.split() if word != "--cpu"]  # lab.py's own
-        parser().parse_known_args(asked) if asked[0] in ("test", "bench", "lessons") else parser().parse_args(asked)
+        parser().parse_known_args(asked) if asked[0] in (
+            "test",
+            "bench",
+            "papermill",
+            "lessons",
+        ) else parser().parse_args(asked)
 
 
 def links(page):

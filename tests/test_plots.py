@@ -16,6 +16,7 @@ from lib.report.named import crops_named, views_named
 from lib.runs.records import load, load_all
 
 RECORDS = ROOT / "figures/records"
+DATASET = load(RECORDS / "improved/mnist-seed0")["dataset"]
 CLAIMS = yaml.safe_load((ROOT / "notebooks/claims.yaml").read_text(encoding="utf-8"))
 
 
@@ -44,6 +45,10 @@ def everything(say):
             made[f"{plot.__name__}-{name}"] = plot(seeds[0], say)
         matrix = seeds[0]["results"]["classifiers"][0]["confusion"]
         made[f"confusion-{name}"] = plots.confusion(matrix, seeds[0]["dataset"], say)
+    shades = np.linspace(-1, 1, 40 * 48).reshape(40, 3, 4, 4)
+    made["filters"] = plots.filters(shades, cifar[0]["dataset"], say)
+    made["centres"] = plots.centres(np.linspace(-0.1, 1.1, 10 * 784), mnist[0]["dataset"], say)
+    made["pair cosines"] = plots.pair_cosines(np.eye(64)[::-1], mnist[0]["dataset"], say)
     return made
 
 
@@ -169,3 +174,29 @@ def test_views_and_sizes_are_named_by_what_is_done():
     assert views_named("strong_mnist", words.load("zh")).startswith("旋转不超过 25°，平移不超过 10%")
     assert crops_named([[6, 16], [16, 24]], say) == "16 px to epoch 6, 24 px to epoch 16, then whole size"
     assert crops_named([], say) == ""
+
+
+def test_filters_are_grey_at_zero_and_reach_to_white_or_black():
+    weights = np.zeros((2, 1, 2, 2))
+    weights[0, 0, 0, 0], weights[1, 0, 1, 1] = 0.5, -0.01
+    first, second = (image.get_array() for image in plots.filters(weights, DATASET).axes[0].images)
+    assert first.tolist() == [[255, 127], [127, 127]]
+    assert second.tolist() == [[127, 127], [127, 0]]
+
+
+def test_centres_are_images_of_the_data_sets_shape_and_may_lie_a_little_outside_the_range():
+    pixels = np.zeros((3, 784))
+    pixels[1, 29], pixels[2, 0] = 1.2, -0.1
+    shown = [image.get_array() for image in plots.centres(pixels, DATASET).axes[0].images]
+    assert shown[1][1, 1] == 255
+    assert [image.sum() for image in shown] == [0, 255, 0]
+
+
+def test_the_cosines_of_pairs_have_partners_on_the_diagonal():
+    first, second = np.eye(20), np.roll(np.eye(20), 1, axis=1)  # the second view of image i is as the first of i + 1
+    z = np.concatenate([first, second])
+    drawn = plots.pair_cosines(z @ z.T, DATASET, style.ENGLISH, images=5)
+    shown = drawn.axes[0].images[0].get_array()
+    assert shown.shape == (5, 5)
+    assert [tuple(place) for place in np.argwhere(shown)] == [(1, 0), (2, 1), (3, 2), (4, 3)]
+    assert "on the diagonal: 0.00; of all others: 0.20" in drawn.alt

@@ -31,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     published.add_argument("--words", metavar="FILE", help="a file of your own words, to be in it")
     notebooks = add("notebooks", help="open JupyterLab on your own copies of the notebooks, in my-notebooks/")
     notebooks.add_argument("--language", choices=("en", "zh"), help="default: the system's")
+    add("papermill", help="run a notebook with other settings; what follows goes to papermill", add_help=False)
     lessons = add("lessons", help="make the notebooks from their sources, notebooks/lessons/")
     lessons.add_argument("names", nargs="*", metavar="LESSON", help="default: all")
     add("test", help="run the tests, all of them over the cores; what follows goes to pytest", add_help=False)
@@ -49,7 +50,7 @@ def main(words: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # a terminal of another character set shows ? for what it lacks
     asked, rest = parser().parse_known_args(words)
-    if rest and asked.command not in ("test", "bench"):
+    if rest and asked.command not in ("test", "bench", "papermill"):
         parser().error(f"unrecognized arguments: {' '.join(rest)}")
     if getattr(asked, "words", None):
         os.environ["LAB_WORDS"] = Path(asked.words).absolute().as_posix()
@@ -87,6 +88,8 @@ def _carry_out(asked: argparse.Namespace, rest: list[str]) -> int:
             return _module("lib.cli.generate", *asked.names)
         case "test":
             return _module("pytest", *(rest or _spread()))
+        case "papermill":
+            return _module("papermill", *rest)
         case "bench":
             return _module("bench.run", *rest)
         case "assignment":

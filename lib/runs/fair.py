@@ -3,6 +3,7 @@
 As in ``lib.runs.lab``, each function fills the record of the run that is going on.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -94,7 +95,18 @@ def describe(run: Run, method: Method) -> list[dict[str, Any]]:
     run.results["lines"] = lines_of(p.method)
     run.results["step_bytes"] = step_bytes(model, shape, p.batch_size, p.method, p.method_options)
     network = sum(value.numel() for value in model.state_dict().values())
-    return [{"kept": word("kept", name), "numbers": count} for name, count in {"network": network, **run.results["kept"]}.items()]
+    return [
+        {"kept": word("kept", name), "numbers": count}
+        for name, count in {"network": network, **run.results["kept"]}.items()
+    ]
+
+
+def loss_source(method: Method) -> str:
+    """The code of a method's loss, then of the kit's functions that it calls."""
+    loss = type(method).loss
+    called = [loss.__globals__.get(name) for name in loss.__code__.co_names]
+    own = [one for one in called if inspect.isfunction(one) and one.__module__.startswith("lib.")]
+    return "\n\n".join(inspect.getsource(one).rstrip() for one in (loss, *own))
 
 
 def within_budget(run: Run, given: Shared, model: SimCLR) -> tuple[Settings, list[list[int]]]:
@@ -156,7 +168,9 @@ def evaluate(run: Run, given: Shared, name: str, *encoders: nn.Module | None) ->
     run.results.setdefault("evaluations", []).append(row)
     if name == run.asked.method and run.results["scored_on"] == "test":
         run.results["test_accuracy"] = row["linear_accuracy"]
-    tell("lesson.evaluated", name=spoken(name), linear=f"{row['linear_accuracy']:.2%}", knn=f"{row['knn_accuracy']:.2%}")
+    tell(
+        "lesson.evaluated", name=spoken(name), linear=f"{row['linear_accuracy']:.2%}", knn=f"{row['knn_accuracy']:.2%}"
+    )
     return row
 
 
@@ -215,7 +229,9 @@ def from_scratch(run: Run, given: Shared) -> None:
     run.training(name, history)
     probability = classification.probabilities(classifier, given.scored[0], p.random_views.plain)
     accuracy = classification.scores(probability, given.scored[1])["accuracy"]
-    run.results.setdefault("evaluations", []).append({"name": name, "linear_accuracy": accuracy, "epochs": settings.epochs})
+    run.results.setdefault("evaluations", []).append(
+        {"name": name, "linear_accuracy": accuracy, "epochs": settings.epochs}
+    )
     run.results.setdefault("flops", {})[name] = cost * settings.epochs
     tell("lesson.evaluated_only", name=spoken(name), accuracy=f"{accuracy:.2%}")
 

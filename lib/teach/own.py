@@ -62,6 +62,12 @@ def pretrained(variant: Variant, images: Tensor, epochs: int = EPOCHS) -> tuple[
     return model.eval(), [epoch["loss"] for epoch in history]
 
 
+def views(variant: Variant, images: Tensor) -> Tensor:
+    """Two views of each of uint8 images (N, 1, 28, 28), as in the student's pretraining: uint8 (2N, 1, 28, 28)."""
+    generator = torch.Generator().manual_seed(variant.seed)
+    return VIEWS.to_uint8(VIEWS.without(variant.left_out).pair(images, generator))
+
+
 def features(model: SimCLR, images: Tensor) -> Tensor:
     """Features h (N, 128) of uint8 images by a network that is left as it is."""
     return compute_features(model.encoder, images, VIEWS.plain)

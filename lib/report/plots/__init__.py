@@ -9,10 +9,11 @@ from lib.report.plots.evidence import controls, growth, label_efficiency, simila
 from lib.report.plots.headline import headline
 from lib.report.plots.linear import evaluations
 from lib.report.plots.methods import accuracies, by_name, spectrum
-from lib.report.plots.pictures import image_grid, mistakes, neighbours, views
+from lib.report.plots.pictures import centres, filters, image_grid, mistakes, neighbours, pair_cosines, views
 from lib.report.plots.training import class_accuracy, classifier, confusion, pretraining
 from lib.report.plots.tries import Shown, tries
 
-__all__ = ["Shown", "accuracies", "by_name", "class_accuracy", "classifier", "clustering_name", "clustering_time",
-           "comparison", "confusion", "controls", "evaluations", "growth", "headline", "image_grid", "label_efficiency",
-           "maps", "mistakes", "neighbours", "pretraining", "similarities", "spectrum", "tries", "views"]  # fmt: skip
+__all__ = ["Shown", "accuracies", "by_name", "centres", "class_accuracy", "classifier", "clustering_name",
+           "clustering_time", "comparison", "confusion", "controls", "evaluations", "filters", "growth", "headline",
+           "image_grid", "label_efficiency", "maps", "mistakes", "neighbours", "pair_cosines", "pretraining",
+           "similarities", "spectrum", "tries", "views"]  # fmt: skip

@@ -65,6 +65,43 @@ def _cut(title: str, room: float) -> str:
     return title
 
 
+def filters(weights: np.ndarray, dataset: dict[str, Any], say: Words = SPOKEN) -> Figure:
+    """Filters (N, C, k, k) of a first layer as images: 0 is grey, and the largest weight of each white or black."""
+    largest = np.abs(weights).max((1, 2, 3), keepdims=True).clip(min=1e-9)
+    drawn = image_grid((127.5 + 127.5 * weights / largest).astype(np.uint8), dataset, say=say)
+    drawn.alt = say.plain("alt.filters", count=len(weights), side=weights.shape[-1])
+    return drawn
+
+
+def centres(pixels: np.ndarray, dataset: dict[str, Any], say: Words = SPOKEN) -> Figure:
+    """Centres (clusters, C·H·W) of a clustering of pixels in [0, 1], as images of the data set's shape."""
+    images = (255 * pixels.clip(0, 1)).reshape(-1, *dataset["shape"]).astype(np.uint8)
+    drawn = image_grid(images, dataset, columns=10, say=say)
+    drawn.alt = say.plain("alt.centres", count=len(images))
+    return drawn
+
+
+def pair_cosines(cosines: np.ndarray, dataset: dict[str, Any], say: Words = SPOKEN, images: int = 16) -> Figure:
+    """Cosines (2N, 2N) of a batch of projections: first views of its first ``images`` images against the second ones.
+
+    Partners are on the diagonal.
+    """
+    shown = cosines[: len(cosines) // 2, len(cosines) // 2 :][:images, :images]
+    drawn, ((axis,),) = figure(3.9, 3.1)
+    drawn.colorbar(axis.imshow(shown, cmap="RdBu_r", vmin=-1, vmax=1), label=say("plot.cosine"))
+    ticks = np.arange(0, len(shown), 5)
+    axis.set_xticks(ticks, ticks + 1)
+    axis.set_yticks(ticks, ticks + 1)
+    axis.grid(visible=False)
+    axis.set(xlabel=say.plain("plot.view_of_image", number=2), ylabel=say.plain("plot.view_of_image", number=1))
+    partners = np.eye(len(shown), dtype=bool)
+    mean = {"partners": shown[partners].mean(), "others": shown[~partners].mean()}
+    drawn.alt = say.plain(
+        "alt.pair_cosines", **{kind: f"{value:.2f}".replace("-", "−") for kind, value in mean.items()}
+    )
+    return name_data(drawn, dataset, say)
+
+
 def views(record: dict[str, Any], say: Words = SPOKEN) -> Figure:
     """The images that ``pictures`` kept: originals in the first row, two views of each below."""
     images, asked = picture(record, "views"), record["parameters"]

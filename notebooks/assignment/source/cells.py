@@ -348,6 +348,7 @@ print(mine)
 # %% own-train
 model, losses = own.pretrained(mine, digits.unlabelled)
 print([round(loss, 3) for loss in losses])
+pictures.views(digits.unlabelled[:8], own.views(mine, digits.unlabelled[:8]), "LANGUAGE")
 
 # %% [markdown] own-curves-why
 
