@@ -524,8 +524,6 @@ def test_half_downloads_are_swept_when_nobody_has_written_to_them_for_long(tmp_p
 
 
 def test_what_follows_papermill_reaches_it_as_it_was_given(monkeypatch):
-    from lib.cli import __main__ as command
-
     given = ["notebooks/mnist.ipynb", "out.ipynb", "-p", "epochs", "2", "-y", "labelled_chunks: [[5]]", "--log-output"]
     monkeypatch.setattr(command, "_module", lambda *words: list(words))
     assert command.main(["papermill", *given]) == ["papermill", *given]
