@@ -8,6 +8,7 @@ instead of six. Mirrors are pip's own affair: PIP_INDEX_URL or pip.conf.
 
 # Old Pythons must be able to read this file, to be told that they are too old: no f-strings, no annotations.
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -34,19 +35,21 @@ def main(words):
         stream.reconfigure(errors="replace")  # of a path, a terminal of another character set shows ? for what it lacks
     cpu = "--cpu" in words
     words = [word for word in words if word != "--cpu"] or ["--help"]
-    python = active()
+    test = words[0] in TESTS
+    python = active(test)
     if python and cpu:
         print("--cpu changes nothing here: the environment %s is active and is used as it is." % sys.prefix)
     if not python:
         python = in_home()
         with alone():
-            set_up(cpu, words[0] in TESTS)
-    return call([python, "-m", "lib.cli"] + words)
+            set_up(cpu, test)
+    # it finds the kit in the folder it starts in; LAB_FROM says which folder the caller's paths start from
+    return call([python, "-m", "lib.cli"] + words, cwd=ROOT, env=dict(os.environ, LAB_FROM=os.getcwd()))
 
 
-def call(command):
+def call(command, **settings):
     """Run a command of the kit. Ctrl-C reaches it as well, and it is for it to say what becomes of that."""
-    process = subprocess.Popen(command, cwd=ROOT)
+    process = subprocess.Popen(command, **settings)
     while True:
         with contextlib.suppress(KeyboardInterrupt):
             return process.wait()
@@ -57,8 +60,11 @@ def in_home():
     return os.path.join(HOME, "Scripts", "python.exe") if os.name == "nt" else os.path.join(HOME, "bin", "python")
 
 
-def active():
-    """The Python of an environment that is active and has what the kit needs; None if .venv is to be used."""
+def active(test):
+    """The Python of an environment that is active and has what the kit needs; None if .venv is to be used.
+
+    test: the command needs requirements-test.txt too.
+    """
     named = os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX")
     if named and not same(named, sys.prefix) and sys.prefix == sys.base_prefix:
         inside = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
@@ -68,7 +74,7 @@ def active():
             sys.exit(call([found[0], os.path.abspath(__file__)] + sys.argv[1:]))
     if same(sys.prefix, HOME) or not (sys.prefix != sys.base_prefix or (named and same(named, sys.prefix))):
         return None
-    lacking = [line for line in required() if not installed(line)]
+    lacking = [line for line in required() + (required(test=True) if test else []) if not installed(line)]
     if not lacking:
         return sys.executable
     if os.environ.get("CONDA_DEFAULT_ENV") == "base":  # on Windows conda's prompt opens in it: no choice of anybody's
@@ -96,7 +102,9 @@ def installed(line):
     """Whether a package is there in a version that a line of the requirements admits."""
     from importlib import metadata
 
-    name, bounds = re.match(r"([\w.-]+)(.*)", line).groups()
+    name, bounds = re.match(r"([\w.-]+)([^;]*)", line).groups()
+    if 'sys_platform != "%s"' % sys.platform in line:
+        return True  # this system does not need it
     try:
         version = numbers(metadata.version(name))
     except metadata.PackageNotFoundError:
@@ -189,7 +197,13 @@ def alone():
         except ImportError:
             import msvcrt
 
-            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+            while True:
+                try:
+                    msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+                    break
+                except OSError as error:  # it gives up after ten seconds
+                    if error.errno not in (errno.EACCES, errno.EDEADLK):
+                        raise
             yield
             file.seek(0)
             msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)

@@ -65,6 +65,13 @@ def test_a_folder_of_something_else_is_never_replaced(masters, tmp_path):
     assert (tmp_path / "thesis.tex").exists()
 
 
+def test_a_file_in_the_way_of_the_handout_is_named(masters, tmp_path):
+    (tmp_path / "file").touch()
+    for out in ("file", "file/handout"):
+        with pytest.raises(release.ReleaseError, match="file is a file, not a folder"):
+            release.release(masters, tmp_path / out, overwrite=True)
+
+
 def test_a_secret_that_metadata_would_give_away_is_refused(masters):
     notebook = tiny.master()
     notebook.cells[0].source += "\nfor p in model.parameters(): p.requires_grad_(False)"

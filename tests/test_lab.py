@@ -4,6 +4,7 @@ A copy of the kit with a profile of seconds is made once, in a folder whose name
 """
 
 import ast
+import errno
 import importlib.util
 import json
 import os
@@ -13,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import pytest
@@ -298,6 +300,31 @@ def test_a_wrong_name_lists_those_there_are(words, said):
     assert len(out.splitlines()) == 1
 
 
+def test_a_lesson_that_is_not_there_or_not_whole_is_one_line(tmp_path):
+    kit = copy(tmp_path / "kit")
+    status, out = kit.lab("lessons", "nope")
+    assert (status, out) == (
+        1, "lab: There is no lesson 'nope'; there are: cifar10, comparison, evidence, explore, methods, mnist.\n",
+    )  # fmt: skip
+    kit.edit("notebooks/lessons/mnist.md", "<!-- zh -->", "")
+    status, out = kit.lab("lessons", "mnist")
+    assert status == 1
+    assert re.fullmatch(r"lab: mnist\.md, cell [\w-]+: English, a line <!-- zh -->, Chinese are right.*\n", out), out
+
+
+def test_lessons_are_checked_through_lab(monkeypatch):
+    monkeypatch.setattr(command, "_module", lambda *words: words)
+    assert command.main(["lessons", "mnist", "--check"]) == ("lib.cli.generate", "mnist", "--check")
+    assert command.main(["lessons"]) == ("lib.cli.generate",)
+
+
+def test_a_folder_that_runs_cannot_be_written_to_is_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    status, out = Kit(ROOT).lab("run", "quick/mnist", LAB_RUNS=str(tmp_path / "file"))
+    assert status == 1
+    assert re.fullmatch(r"lab: The folder .*file/quick cannot be written to .* Name another one in LAB_RUNS\.\s*", out)
+
+
 def test_a_run_that_another_builds_on_comes_with_it():
     assert list(plan.make("quick", "comparison").runs) == ["mnist-seed0", "comparison-seed0"]
 
@@ -449,6 +476,96 @@ def test_the_requirements_bounds_are_kept_of_an_active_environment(tmp_path, mon
     assert not lab.installed("a-package-that-is-not-there>=1")
 
 
+def test_on_windows_a_second_set_up_waits_however_long_the_first_takes(tmp_path, monkeypatch):
+    lab, _ = lab_py(tmp_path / "venv", monkeypatch)
+    monkeypatch.setattr(lab, "ROOT", str(tmp_path))
+    answers = [OSError(errno.EDEADLK, "as after ten seconds"), OSError(errno.EACCES, "held"), None]
+    calls = []
+
+    def locking(_, mode, length):
+        calls.append((mode, length))
+        if mode == "lock" and (answer := answers.pop(0)):
+            raise answer
+
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setitem(sys.modules, "msvcrt", types.SimpleNamespace(locking=locking, LK_LOCK="lock", LK_UNLCK="free"))
+    with lab.alone():
+        assert calls == 3 * [("lock", 1)]
+    assert calls[3:] == [("free", 1)]
+    answers.append(OSError(errno.EBADF, "another matter"))
+    with pytest.raises(OSError, match="another matter"), lab.alone():
+        pytest.fail("it has no lock")
+
+
+def active_lab(tmp_path, monkeypatch, active="", inside=False, lacks=()):
+    """lab.py where an environment may be active, run by its Python (``inside``) or by the system's."""
+    lab, _ = lab_py(tmp_path / "home", monkeypatch)
+    for name in ("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV"):
+        monkeypatch.delenv(name, raising=False)
+    if active:
+        monkeypatch.setenv(active, str(tmp_path / "other"))
+    monkeypatch.setattr(sys, "base_prefix", str(tmp_path / "system"))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / ("other" if inside else "system")))
+    if active == "CONDA_PREFIX" and inside:
+        monkeypatch.setattr(sys, "base_prefix", sys.prefix)  # conda's Python is no venv
+    monkeypatch.setattr(lab, "installed", lambda line: re.split("[><]", line)[0] not in lacks)
+    return lab
+
+
+@pytest.mark.parametrize("kind", ["VIRTUAL_ENV", "CONDA_PREFIX"])
+def test_an_active_environment_with_what_the_kit_needs_is_used(kind, tmp_path, monkeypatch):
+    assert active_lab(tmp_path, monkeypatch, kind, inside=True).active(True) == sys.executable
+
+
+def test_without_an_active_environment_the_kits_own_is_used(tmp_path, monkeypatch):
+    assert active_lab(tmp_path, monkeypatch).active(False) is None
+    lab = active_lab(tmp_path, monkeypatch)
+    monkeypatch.setattr(sys, "prefix", lab.HOME)
+    assert lab.active(False) is None
+
+
+def test_of_an_active_environment_the_python_is_called(tmp_path, monkeypatch):
+    lab = active_lab(tmp_path, monkeypatch, "VIRTUAL_ENV")
+    python = tmp_path / "other" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    python.parent.mkdir(parents=True)
+    python.touch()
+    monkeypatch.setattr(sys, "argv", ["lab.py", "check"])
+    monkeypatch.setattr(
+        lab, "call", lambda words: 7 if words == [str(python), str(ROOT / "lab.py"), "check"] else words
+    )
+    with pytest.raises(SystemExit) as ended:
+        lab.active(False)
+    assert ended.value.code == 7
+
+
+def test_what_an_active_environment_lacks_for_a_command_is_said(tmp_path, monkeypatch):
+    lab = active_lab(tmp_path, monkeypatch, "VIRTUAL_ENV", inside=True, lacks=["pytest"])
+    assert lab.active(False) == sys.executable
+    with pytest.raises(SystemExit, match=r"is active and lacks pytest>=\S+\.\n.*\n.*requirements-test\.txt"):
+        lab.main(["test"])
+    lab = active_lab(tmp_path, monkeypatch, "CONDA_PREFIX", inside=True, lacks=["torch", "rich"])
+    with pytest.raises(SystemExit, match=r"lacks torch>=\S+, rich>=\S+\.\n"):
+        lab.active(False)
+    monkeypatch.setenv("CONDA_DEFAULT_ENV", "base")
+    assert lab.active(False) is None
+
+
+def test_cpu_is_said_to_change_nothing_in_an_active_environment(tmp_path, monkeypatch, capsys):
+    lab = active_lab(tmp_path, monkeypatch, "VIRTUAL_ENV", inside=True)
+    monkeypatch.setattr(lab, "call", lambda words, **_: words[1:])
+    assert lab.main(["--cpu", "check"]) == ["-m", "lib.cli", "check"]
+    assert f"--cpu changes nothing here: the environment {sys.prefix} is active" in capsys.readouterr().out
+
+
+def test_a_requirement_of_other_systems_is_not_missed(tmp_path, monkeypatch):
+    lab, _ = lab_py(tmp_path / "venv", monkeypatch)
+    line = 'not-there>=1.0 ; sys_platform != "win32"'
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert lab.installed(line)
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert not lab.installed(line)
+
+
 def test_an_error_of_the_kit_is_a_paragraph_and_one_of_python_has_its_name():
     class DataError(ValueError):
         pass
@@ -486,19 +603,39 @@ def test_a_report_that_another_program_holds_open_is_named(tmp_path, monkeypatch
         state.set_aside_report(tmp_path)
 
 
-def carried_out(monkeypatch, words, carry_out):
+def carried_out(monkeypatch, words, carry_out, where=ROOT):
     """The exit status of a command whose carrying out is another."""
-    monkeypatch.chdir(ROOT)
+    monkeypatch.chdir(where)
     monkeypatch.setattr(command, "_carry_out", carry_out)
     return command.main(words)
 
 
-def test_names_stay_names_and_paths_are_those_of_where_the_command_was_given(monkeypatch):
+@pytest.mark.parametrize("way", ["lab", "lab.py"])
+def test_names_stay_names_and_paths_are_those_of_where_the_command_was_given(way, tmp_path, monkeypatch):
     seen = []
-    for words in (["lessons", "mnist"], ["assignment", "check", "a.html"]):
-        assert carried_out(monkeypatch, words, lambda asked, _: seen.append(asked) or 0) == 0
+    monkeypatch.setenv("LAB_WORDS", "")
+    for words in (
+        ["lessons", "mnist"], ["assignment", "check", "a.html", "--out", "b.csv"],
+        ["assignment", "grade", "handins", "--master", "c"], ["report", "--words", "my.md"],
+    ):  # fmt: skip
+        if way == "lab.py":
+            monkeypatch.setenv("LAB_FROM", str(tmp_path))
+        where = tmp_path if way == "lab" else ROOT
+        assert carried_out(monkeypatch, words, lambda asked, _: seen.append(asked) or 0, where) == 0
+        assert "LAB_FROM" not in os.environ, "a shell in JupyterLab would pass it on"
     assert seen[0].names == ["mnist"]
-    assert seen[1].reports == [ROOT / "a.html"]
+    assert (seen[1].reports, seen[1].out) == ([tmp_path / "a.html"], tmp_path / "b.csv")
+    assert (seen[2].handins, seen[2].master) == (tmp_path / "handins", tmp_path / "c")
+    assert Path(os.environ["LAB_WORDS"]) == tmp_path / "my.md"
+
+
+def test_lab_py_says_from_where_it_was_called(tmp_path):
+    run = subprocess.run(
+        [sys.executable, str(ROOT / "lab.py"), "assignment", "grade", "handins"], cwd=tmp_path,
+        env=Kit(ROOT).environment(), capture_output=True, text=True,
+    )  # fmt: skip
+    assert run.returncode == 1
+    assert f"There is no {tmp_path / 'handins'}:" in run.stderr
 
 
 @pytest.mark.parametrize("error", [DiskFull("x is open."), FileHeld("x is open.")])

@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     add("papermill", help="run a notebook with other settings; what follows goes to papermill", add_help=False)
     lessons = add("lessons", help="make the notebooks from their sources, notebooks/lessons/")
     lessons.add_argument("names", nargs="*", metavar="LESSON", help="default: all")
+    lessons.add_argument("--check", action="store_true", help="write nothing, say what is not as its source has it")
     add("test", help="run the tests, all of them over the cores; what follows goes to pytest", add_help=False)
     add("bench", help="measure the kit; what follows goes to bench.run", add_help=False)
     add("check", help="what this machine has: Python, torch, GPU, fonts, PDF, data, disk")
@@ -52,13 +53,14 @@ def main(words: Sequence[str] | None = None) -> int:
     asked, rest = parser().parse_known_args(words)
     if rest and asked.command not in ("test", "bench", "papermill"):
         parser().error(f"unrecognized arguments: {' '.join(rest)}")
+    start = Path(os.environ.pop("LAB_FROM", "")).absolute()  # where the command was given: paths start from there
     if getattr(asked, "words", None):
-        os.environ["LAB_WORDS"] = Path(asked.words).absolute().as_posix()
-    for name, value in vars(asked).items():  # as named from where the command was given
+        os.environ["LAB_WORDS"] = (start / asked.words).as_posix()
+    for name, value in vars(asked).items():
         if isinstance(value, Path):
-            setattr(asked, name, value.absolute())
+            setattr(asked, name, start / value)
         elif isinstance(value, list):
-            setattr(asked, name, [p.absolute() if isinstance(p, Path) else p for p in value])
+            setattr(asked, name, [start / p if isinstance(p, Path) else p for p in value])
     os.chdir(ROOT)
     try:
         return _carry_out(asked, rest)
@@ -85,7 +87,7 @@ def _carry_out(asked: argparse.Namespace, rest: list[str]) -> int:
             first = lessons.copy_of(lessons.LESSONS[0], language).relative_to(ROOT).as_posix()
             return _module("jupyter", "lab", f"--ServerApp.root_dir={ROOT}", f"--LabApp.default_url=/lab/tree/{first}")
         case "lessons":
-            return _module("lib.cli.generate", *asked.names)
+            return _module("lib.cli.generate", *asked.names, *(["--check"] if asked.check else []))
         case "test":
             return _module("pytest", *(rest or _spread()))
         case "papermill":

@@ -38,14 +38,21 @@ class SourceError(ValueError):
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Write what is not as its source has it; the exit status."""
+    """Write what is not as its source has it; the exit status.
+
+    Raises:
+        SourceError: there is no such lesson, or as ``notebook``.
+    """
     parser = argparse.ArgumentParser(prog="lab lessons", description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="LESSON", help="default: all")
     parser.add_argument("--check", action="store_true", help="write nothing, say what is not as its source has it")
     asked = parser.parse_args(given)
+    there = [path.stem for path in sorted(SOURCES.glob("*.md"))]
+    if unknown := [name for name in asked.names if name not in there]:
+        raise SourceError(f"There is no lesson {unknown[0]!r}; there are: {', '.join(there)}.")
     made = {
         NOTEBOOKS / file_name(name, language): nbformat.writes(notebook(name, language)) + "\n"
-        for name in asked.names or [path.stem for path in sorted(SOURCES.glob("*.md"))]
+        for name in asked.names or there
         for language in words.LANGUAGES
     }
     for readme, language in {"README.md": "en", "README.zh.md": "zh"}.items():
@@ -173,4 +180,7 @@ def _measured(what: str) -> tuple[float, dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except SourceError as error:
+        sys.exit(f"lab: {error}")

@@ -141,17 +141,22 @@ def locked(folder: Path) -> Iterator[None]:
     """Alone at work in this folder; the system ends the lock with the process that holds it.
 
     Raises:
-        LabError: somebody else is at work there; the message says who, and since when.
+        LabError: somebody else is at work there; the message says who, and since when; or the folder
+            cannot be written to.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     lock, holder = filelock.FileLock(folder / ".lock"), folder / ".lock.json"
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except filelock.Timeout:
         who = json.loads(holder.read_text(encoding="utf-8")) if holder.exists() else {"process": "?", "since": "?"}
         raise LabError(
             f"The runs in {folder} are being made already, since {who['since']}, by process {who['process']}. "
             "Wait until it is done, or stop it and run the same command again."
+        ) from None
+    except OSError as error:
+        raise LabError(
+            f"The folder {folder} cannot be written to ({error.strerror}). Name another one in LAB_RUNS."
         ) from None
     try:
         who = {"process": os.getpid(), "since": time.strftime("%H:%M:%S on %d %B")}

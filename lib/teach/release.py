@@ -40,9 +40,11 @@ def release(source: Path, target: Path, overwrite: bool = False) -> list[Path]:
     """Write what students get: a notebook a language, and a README a language; the files.
 
     Raises:
-        ReleaseError: the folder is there already; a master would show what is hidden.
+        ReleaseError: the folder is there already, or is a file; a master would show what is hidden.
         ImportError: nbgrader is not installed.
     """
+    if file := next((path for path in (target, *target.parents) if path.is_file()), None):
+        raise ReleaseError(f"{file} is a file, not a folder: name another folder with --out.")
     if target.exists() and any(target.iterdir()):
         if not overwrite:
             raise ReleaseError(
