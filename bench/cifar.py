@@ -50,7 +50,7 @@ def network() -> SimCLR:
 
 def lightlys_epoch(images: Tensor, batch: int) -> float:
     model, criterion = network(), NTXentLoss(temperature=TEMPERATURE)
-    optimizer = torch.optim.AdamW(model.parameters(), SETTINGS["learning_rate"], weight_decay=0.01)
+    optimizer = torch.optim.AdamW(model.parameters(), SETTINGS["learning_rate"], weight_decay=SETTINGS["weight_decay"])
     loader = DataLoader(Pictures(images), batch_size=batch, shuffle=True, num_workers=2)
     start = time.perf_counter()
     for first, second in loader:
@@ -104,7 +104,7 @@ def shares(repeats: int, quick: bool) -> list[Line]:
     batch, lines = 16 if quick else BATCH, []
     *_, ways = prepare(batch)
     for side in (16, 24, 32):
-        seconds = alternate(ways(side), max(repeats, 3 * repeats if not quick else 1))
+        seconds = alternate(ways(side), repeats if quick else 3 * repeats)
         share = [100 * a / b for a, b in zip(seconds["views"], seconds["step"], strict=True)]
         lines.append(Line(f"views' share of a CIFAR pretraining step, {side}×{side} pixels", "a limit", "%", share, 10))
     return lines

@@ -37,7 +37,7 @@ TRIED = [
     "take compiled code of our own.",
     "- Start: torchvision, which brings torch's compiler with it, and scikit-learn are imported where they are used. A "
     "report, a figure or a refused parameter does without. A training does not: torch imports its compiler when the "
-    "first optimiser is made. What remains is torch itself, and seaborn, which brings pandas and scipy.stats.",
+    "first optimiser is made. What remains is torch itself.",
     "- Memory of a whole run: most of it is there before the first image (docs/scaling.md has an idle process), and "
     "most of that is torch, built for GPUs too. Looked at cell by cell, images, views and model add little; the rest "
     "comes with training and testing. Freed blocks are kept on purpose: giving them back costs more time than a "

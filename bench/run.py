@@ -18,6 +18,7 @@ from pathlib import Path
 
 from bench.measure import table
 from lib import progress
+from lib.files import write_whole
 from lib.runs import records
 
 RESULTS = Path(__file__).parent / "results"
@@ -42,7 +43,7 @@ def described(repeats: int, began: float) -> dict:
 def save(name: str, content: dict) -> None:
     """Write a record of bench/results."""
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    write_whole(RESULTS / f"{name}.json", (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
 
 
 def load(name: str) -> dict:

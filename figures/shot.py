@@ -9,10 +9,10 @@ import tempfile
 from pathlib import Path
 
 import papermill
+from browser import find_browser
 from PIL import Image, ImageOps
 from playwright.sync_api import sync_playwright
 
-from figures.browser import find_browser
 from lib.files import ROOT
 from lib.report.export import export
 

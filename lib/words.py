@@ -34,6 +34,11 @@ NUMBER = re.compile(r"(?<![A-Za-z_\d])(?<![A-Za-z]-)\d[\d.,]*")
 _MEANS_SOMETHING = re.compile(r"[!-$&-+:-@\[-`{-~]|[-.](?=\s|$)")
 
 
+def slug(name: str) -> str:
+    """A name as the id of a place in the page: what HTML, Markdown or a link may read otherwise goes by its number."""
+    return re.sub(r"[^\w.-]|[^\x00-\x7f]", lambda found: f"-{ord(found[0]):x}", name)
+
+
 def literal(text: Any) -> Markup:
     """What comes from a record, to be shown as it is: neither HTML nor Markdown sees more than text in it.
 

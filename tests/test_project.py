@@ -164,4 +164,7 @@ def test_the_views_take_a_tenth_of_the_pretraining_at_most():
 
 def test_the_style_is_ruffs():
     assert command("ruff", "check", ".").returncode == 0
+    looked_at = command("ruff", "check", "--show-files", ".").stdout.splitlines()
+    python = [*ROOT.glob("*.py"), *(p for f in ("lib", "tests", "bench", "figures") for p in (ROOT / f).rglob("*.py"))]
+    assert {str(path) for path in python} <= set(looked_at), "no folder is left out"
     assert command("ruff", "format", "--check", ".").returncode == 0

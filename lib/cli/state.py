@@ -85,13 +85,12 @@ def set_aside_damaged(folder: Path) -> list[str]:
     return said
 
 
-def set_aside_report(folder: Path, kinds: Sequence[str] = ("html", "pdf", "docx", "provenance.md")) -> list[str]:
-    """The report of before is no longer that of its records: rename it, so that nobody hands it in; the new names.
+def set_aside_report(folder: Path, kinds: Sequence[str] = ("html", "pdf", "docx", "provenance.md")) -> None:
+    """The report of before is no longer that of its records: rename it, so that nobody hands it in.
 
     Raises:
         LabError: another program holds the file, as on Windows.
     """
-    moved = []
     for kind in kinds:
         report = folder / f"report.{kind}"
         if report.exists():
@@ -102,8 +101,6 @@ def set_aside_report(folder: Path, kinds: Sequence[str] = ("html", "pdf", "docx"
                 raise LabError(
                     f"{report} is open in another program: close it and run the same command again."
                 ) from None
-            moved.append(outdated.name)
-    return moved
 
 
 def forget_outdated(folder: Path) -> None:

@@ -191,9 +191,9 @@ def _pixels(path: Path) -> np.ndarray:
                     f"{path} is a grey image of more than 8 bits a pixel ({image.mode}), and which of its values is "
                     "white the kit cannot know. Save it with 8 bits, white as 255."
                 )
-            if "A" in image.getbands() or "transparency" in image.info:
-                if image.convert("RGBA").getextrema()[3][0] < 255:
-                    raise DataError(f"{path} is transparent in places, and what is behind is unknown. Save it opaque.")
+            may_be_transparent = "A" in image.getbands() or "transparency" in image.info
+            if may_be_transparent and image.convert("RGBA").getextrema()[3][0] < 255:
+                raise DataError(f"{path} is transparent in places, and what is behind is unknown. Save it opaque.")
             return np.asarray(image.convert("L" if image.mode == "L" else "RGB"))
     except DataError:
         raise

@@ -20,7 +20,7 @@ from lib.training.classifier import compute_features
 
 #: Penalties to choose from, for features of deviation 1: the squared length of the weights, to be added to the mean
 #: squared error over images.
-PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4)
+PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5)
 #: Rows or columns that are standardised at a time: 100 MB of 12,800 features.
 BLOCK = 2048
 #: Unlabelled images that BatchNorm's statistics of an encoder that never learnt are taken from.

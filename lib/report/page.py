@@ -17,14 +17,9 @@ from matplotlib.figure import Figure
 from lib import words
 from lib.report import drawing, style, svg, values
 from lib.report.values import Value
-from lib.words import literal
+from lib.words import literal, slug
 
 NONE = "–"
-
-
-def slug(name: str) -> str:
-    """A name as the id of a place in the page: what HTML, Markdown or a link may read otherwise goes by its number."""
-    return re.sub(r"[^\w.-]|[^\x00-\x7f]", lambda found: f"-{ord(found[0]):x}", name)
 
 
 def _landing(markdown: str) -> str:

@@ -119,6 +119,11 @@ def _methods(p: MethodsParameters, images: Dataset, unlabelled: int, labels: Ten
         yield "A linear evaluation needs two classes, and two labels of each: give labelled_chunks more chunks."
     if p.probe_images and min(p.probe_images, len(labels)) < LEAST_PROBE:
         yield f"The kNN probe needs {LEAST_PROBE} labelled images at least: add chunks, or set probe_images = 0."
+    if unlabelled < NEIGHBOURS:
+        yield (
+            f"The {NEIGHBOURS} nearest neighbours are looked for among the images of unlabelled_chunks, {unlabelled}: "
+            f"give it {NEIGHBOURS} or more."
+        )
 
 
 def _views(name: str, asked: str, views: Views, images: Dataset) -> Iterator[str]:
@@ -131,11 +136,16 @@ def _views(name: str, asked: str, views: Views, images: Dataset) -> Iterator[str
 
 
 def _last_of_one(name: str, count: int, batch_size: int) -> Iterator[str]:
-    if count % batch_size == 1 % batch_size:
+    if _one_left(count, batch_size):
         yield (
             f"{name} needs two images in every batch, and of {count:,} in batches of {batch_size} the last has one: "
             f"choose another batch size, such as {_without_rest(count, batch_size)}."
         )
+
+
+def _one_left(count: int, batch_size: int) -> bool:
+    """Whether the last batch is a single image."""
+    return count % batch_size == 1 % batch_size
 
 
 def _without_rest(count: int, batch_size: int) -> int:
@@ -162,15 +172,13 @@ def _evidence(p: EvidenceParameters, images: Dataset, pool: Tensor, held: Tensor
                 yield f"{name} holds {count:,}: {error}"
     whole = any(WAYS[way].learner == "whole" for way in p.methods)
     trained = [enough(p.whole, count, p.least_steps).batch_size for count in counts["label_counts"]] if whole else []
-    alone = any(count % size == 1 % size for count, size in zip(counts["label_counts"], trained, strict=False))
+    alone = any(_one_left(count, size) for count, size in zip(counts["label_counts"], trained, strict=False))
     kept = any(HEADS[head].training_mode for head in p.heads)
-    alone |= kept and any(
-        count % (size := min(p.head_batch_size, count)) == 1 % size for count in counts["head_labels"]
-    )
+    alone |= kept and any(_one_left(count, min(p.head_batch_size, count)) for count in counts["head_labels"])
     if alone and not _takes_one(model, images):
         yield (
-            "In some training of the encoder the last batch is a single image, from which its BatchNorm learns nothing: "
-            "choose another whole_batch_size or head_batch_size."
+            "In some training of the encoder the last batch is a single image, from which its BatchNorm learns "
+            "nothing: choose another whole_batch_size or head_batch_size."
         )
     if p.map_images:
         yield from _map(p.map_images, held)
@@ -205,7 +213,8 @@ def _map(asked: int, held: Tensor) -> Iterator[str]:
 def _comparison(p: ComparisonParameters, images: Dataset, fit: int) -> Iterator[str]:
     most = min(fit, images.train_images[0].numel())
     if p.components > most:
-        yield f"components = {p.components}: of {fit:,} images of {images.train_images[0].numel():,} values there are {most} at most."
+        values = images.train_images[0].numel()
+        yield f"components = {p.components}: of {fit:,} images of {values:,} values there are {most} at most."
     if p.clusters > fit:
         yield f"clusters = {p.clusters}: {fit:,} images make {fit:,} clusters at most."
     if min(fit, len(images.test_images)) < MAPPED:

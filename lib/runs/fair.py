@@ -6,6 +6,7 @@ As in ``lib.runs.lab``, each function fills the record of the run that is going 
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -133,7 +134,7 @@ def _most_epochs(p: MethodsParameters, cost: Callable[[int | None], int]) -> tup
 
     def work(epochs: int) -> int:
         pairs = [(0, None), *sides(p.crops, epochs)]
-        small = sum((last - before) * cost(side) for (before, _), (last, side) in zip(pairs, pairs[1:], strict=False))
+        small = sum((last - before) * cost(side) for (before, _), (last, side) in pairwise(pairs))
         return small + (epochs - pairs[-1][0]) * cost(None)
 
     epochs = 0
@@ -141,7 +142,8 @@ def _most_epochs(p: MethodsParameters, cost: Callable[[int | None], int]) -> tup
         epochs += 1
     if not epochs:
         raise ParameterError(
-            f"budget = {p.budget:g} TFLOP does not pay for one epoch of {p.method}: {work(1) / 1e12:.3g} or more is right."
+            f"budget = {p.budget:g} TFLOP does not pay for one epoch of {p.method}: "
+            f"{work(1) / 1e12:.3g} or more is right."
         )
     return epochs, work(epochs)
 

@@ -26,7 +26,6 @@ from lib.runs.spoken import speak, table, tell, tell_data, word
 from lib.training import train_classifier
 from lib.training.checkpoint import save_beside
 
-
 __all__ = ["table", "tell", "word"]  # of those that come from elsewhere, what the notebooks call
 
 
@@ -175,7 +174,7 @@ def test_once(run: Run, given: Data, classifiers: Sequence[Classifier]) -> list[
 
 
 def keep_mistakes(run: Run, given: Data, probability: Tensor) -> bool:
-    """The wrong predictions that a classifier was surest of, by its probabilities (N, classes); whether any is wrong."""
+    """The wrong predictions a classifier was most sure of, by its probabilities (N, classes); whether any is wrong."""
     wrong = classification.confident_mistakes(probability, given.images.test_labels)
     run.results["mistakes"] = wrong
     if wrong:
@@ -183,7 +182,9 @@ def keep_mistakes(run: Run, given: Data, probability: Tensor) -> bool:
     return bool(wrong)
 
 
-def keep_neighbours(run: Run, given: Data, known: np.ndarray, asked: np.ndarray, count: int = 7) -> None:
+def keep_neighbours(
+    run: Run, given: Data, known: np.ndarray, asked: np.ndarray, count: int = checks.NEIGHBOURS
+) -> None:
     """For each row of ``asked``, features (M, D) of the first test images, the nearest of ``known``.
 
     Args:

@@ -14,10 +14,10 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lib.augment import VIEWS, ResizedCrop, Views
-from lib.models import ENCODERS
 from lib.evaluation.protocols import BESIDE, HEADS, LEAST_PROBE, WAYS
 from lib.files import NAME, NAMING
 from lib.methods import METHODS, options_of
+from lib.models import ENCODERS
 from lib.runs import recipes
 from lib.training.device import PRECISIONS
 from lib.training.settings import OPTIMIZERS, SCHEDULES, Settings

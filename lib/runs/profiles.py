@@ -2,9 +2,9 @@
 
 A profile lists ``runs`` by name: the ``notebook``, its ``recipe`` (default: the one in the notebook's parameters
 cell), and perhaps ``parameters`` in which it differs from the recipe, ``seeds`` (a run for each; default 0), ``after``
-(the SimCLR run it builds on), ``needs: accelerator``, and ``vary``: a list of changes to the parameters, a run for each,
-named after the first parameter it changes ({} is the run without a change). ``threads`` beside ``runs`` says how many
-each run gets.
+(the SimCLR run it builds on), ``needs: accelerator``, and ``vary``: a list of changes to the parameters, a run for
+each, named after the first parameter it changes ({} is the run without a change). ``threads`` beside ``runs`` says
+how many each run gets.
 """
 
 import ast
@@ -14,7 +14,6 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import yaml

@@ -41,8 +41,8 @@ def load_trained(which: str | Path, folder: Path = FOLDER) -> tuple[dict[str, An
         if (place / "record.json").exists():
             return trained.load_run(place)
     raise records.RecordError(
-        f"There is no trained encoder {str(which)!r}: it is none of those that ship with the kit ({', '.join(listed)}), "
-        f"and neither {places[0].absolute()} nor {places[1]} holds the record of a run."
+        f"There is no trained encoder {str(which)!r}: it is none of those that ship with the kit "
+        f"({', '.join(listed)}), and neither {places[0].absolute()} nor {places[1]} holds the record of a run."
     )
 
 

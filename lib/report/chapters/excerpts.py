@@ -29,7 +29,7 @@ from lib.report import page
 from lib.report.page import Report
 from lib.report.sections import Images
 from lib.training import classifier, pretraining
-from lib.words import Words, literal
+from lib.words import Words, literal, slug
 
 LONGEST = 15  # lines of an excerpt
 QUOTE = re.compile(r"`([^`]+)`")
@@ -153,7 +153,7 @@ def explanation(say: Words, key: str) -> list[str]:
 
 def show(report: Report, keys: Sequence[str], pieces: Sequence[Piece | Entry], anchor: str = "") -> None:
     """An excerpt, highlighted, and its explanation below: the steps under all these keys."""
-    code, label = code_of(pieces), page.slug(f"listing-{anchor or keys[-1]}")
+    code, label = code_of(pieces), slug(f"listing-{anchor or keys[-1]}")
     names = Markup(" · ").join(Markup('<code class="code">{}</code>').format(piece.name) for piece in pieces)
     coloured = highlight(code, PythonLexer(stripnl=False), HtmlFormatter(nowrap=True))
     page.display(

@@ -276,15 +276,13 @@ def clustering(report: Report, seeds: Sequence[Value], images: Sequence[Images] 
 
 
 def best_of(rows: Sequence[Sequence[Value]], learnt: bool | None = None) -> Sequence[Value]:
-    """Like ``best``, of clusterings with a row for each seed: the one whose mean accuracy is highest."""
+    """Of clusterings with a row for each seed, the one whose mean accuracy is highest.
+
+    Args:
+        learnt: True: among those of SimCLR's features; False: among the others; None: among all.
+    """
     chosen = [r for r in rows if learnt is None or ("SimCLR" in r[0]["input"].content) == learnt]
     return max(chosen, key=lambda seeds: sum(r["majority"].content for r in seeds) / len(seeds))
-
-
-def best(rows: Sequence[Value], learnt: bool | None = None) -> Value:
-    """The clustering with the highest accuracy; ``learnt`` True or False: of SimCLR's features, or of others."""
-    chosen = [r for r in rows if learnt is None or ("SimCLR" in r["input"].content) == learnt]
-    return max(chosen, key=lambda r: r["majority"].content)
 
 
 def _input(report: Report, row: Value) -> Any:

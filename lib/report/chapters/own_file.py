@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 from lib.files import write_whole
-from lib.words import Words
+from lib.words import Words, slug
 
 HEADING = re.compile(r"^#+[^\n]*?\{#([\w.-]+)\}[ \t]*$", re.M)
 HINT = re.compile(r"<!--.*?-->", re.S)
@@ -65,8 +65,7 @@ def _cover(path: str | Path, text: str) -> dict[str, str]:
 
 def place(section: str, dataset: str = "") -> str:
     """A field's name: the section's, and the data set's where it has a field for each."""
-    named = re.sub(r"[^\w.-]|[^\x00-\x7f]", lambda found: f"-{ord(found[0]):x}", dataset)
-    return f"{section}-{named}" if named else section
+    return f"{section}-{slug(dataset)}" if dataset else section
 
 
 def fields(datasets: Iterable[str], evidence: bool) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any
 from lib.files import ROOT
 from lib.report.chapters import evidence
 from lib.report.chapters.evidence import Evidence, as_code, command
-from lib.report.chapters.findings import best, decimals
+from lib.report.chapters.findings import best_of, decimals
 from lib.report.page import NONE, Report
 from lib.report.sections import Images, each
 from lib.report.values import Source, Value, by_run, derive, deviation, load_yaml
@@ -89,7 +89,8 @@ def _clusterings(seen: Evidence, of: Callable[[Value, Value], Value]) -> Found |
     if not seen.clusterings:
         return None
     results = each(seen.clusterings, "results")
-    return [of(best(list(r["clusterings"]), learnt=False), r["simclr"]) for r in results], seen.clusterings[0]
+    best = [best_of([[row] for row in result["clusterings"]], learnt=False)[0] for result in results]
+    return [of(one, result["simclr"]) for one, result in zip(best, results, strict=True)], seen.clusterings[0]
 
 
 MEASURES: dict[str, Callable[[Evidence, Value], Found | None]] = {

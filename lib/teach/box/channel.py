@@ -9,7 +9,6 @@ import json
 import pickle
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -30,14 +29,6 @@ ARRAYS = "?bhilqBHILQefdFD"  # numpy's codes of bool, integers, floats and compl
 
 class ChannelError(ValueError):
     """What came is no message, or cannot be sent."""
-
-
-@dataclass(frozen=True)
-class Handle:
-    """An object on the student's side: its number there, and what may be said of it."""
-
-    number: int
-    about: dict[str, Any]
 
 
 def write(stream: BinaryIO, message: dict[str, Any], blobs: list[bytes]) -> None:

@@ -23,7 +23,6 @@ from pathlib import Path
 
 from lib.files import ROOT
 
-LEVELS = ("bubblewrap", "unshare", "limits", "watched")
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/sys/devices/system/cpu")
 SETTINGS = (
     "fonts",
@@ -36,7 +35,7 @@ SETTINGS = (
     "nsswitch.conf",
 )
 #: Of the kit; not notebooks/assignment, and not git's own folder, which holds it too.
-KIT = ("lib", "notebooks/text", "notebooks/profiles", "notebooks/recipes.yaml", "figures/diagrams")
+KIT = ("lib", "notebooks/text", "notebooks/profiles", "notebooks/recipes.yaml")
 ROOM = 512 << 20  # bytes that may be written to /tmp, which is memory
 
 
