@@ -6,7 +6,6 @@ docs/teaching.md has its table from them; a test compares the two.
 import json
 import os
 import platform
-import resource
 import sys
 import time
 
@@ -22,6 +21,8 @@ MASTER = ROOT / "notebooks/assignment/simclr.ipynb"
 
 def measure() -> dict[str, float | int | str]:
     """The master in a kernel on one thread: seconds by the clock and of the processor, MB of the kernel at most."""
+    import resource  # not on Windows, where the tests import this file too
+
     os.environ["OMP_NUM_THREADS"] = "1"
     notebook = nbformat.read(MASTER, as_version=4)
     start = time.perf_counter()

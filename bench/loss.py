@@ -4,7 +4,6 @@
 bytes beyond what it starts with; the way ``nothing`` is what all of them take before they begin.
 """
 
-import resource
 import sys
 from collections.abc import Callable
 
@@ -76,6 +75,8 @@ if __name__ == "__main__":
     torch.set_num_threads(1)  # before the limit: threads reserve address space of their own
     asked, size, bytes_left = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     if sys.platform == "linux":  # elsewhere the limit on address space is not kept
+        import resource
+
         ceiling = psutil.Process().memory_info().vms + bytes_left
         resource.setrlimit(resource.RLIMIT_AS, (ceiling, ceiling))
     forward_backward(asked, size)()

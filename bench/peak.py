@@ -5,7 +5,6 @@ all, so children of a former measurement would count; and a child starts with it
 be small. The figure is of the largest single process, a notebook's kernel for instance.
 """
 
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +28,9 @@ def peak(command: list[str], **options) -> tuple[float, str]:
 
 
 def main() -> int:
+    """Run the command and print its peak; the command's exit status."""
+    import resource  # not on Windows, where the tests import this file too
+
     code = subprocess.run(sys.argv[1:]).returncode
     print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * UNIT / 1e6)
     return code

@@ -2,6 +2,7 @@
 
 import importlib
 import math
+import os
 import sys
 
 import pytest
@@ -14,8 +15,11 @@ from lib.files import ROOT
 from lib.runs import profiles
 from lib.runs.lab import test_once as once
 
+NO_WINDOWS = pytest.mark.skipif(os.name == "nt", reason="lab bench needs Python's module resource")
+TOPICS = ["views", "epoch", "cifar", "classifier", *(pytest.param(t, marks=NO_WINDOWS) for t in ("loss", "explore"))]
 
-@pytest.mark.parametrize("topic", ["views", "loss", "epoch", "cifar", "classifier", "explore"])
+
+@pytest.mark.parametrize("topic", TOPICS)
 def test_a_benchmark_gives_finite_figures(topic, monkeypatch):
     monkeypatch.setenv("LAB_OFFLINE", "1")
     run.silence()
@@ -104,6 +108,7 @@ def test_a_system_without_the_module_resource_is_told(monkeypatch):
         run.main(["--quick", "--only", "views"])
 
 
+@pytest.mark.skipif(os.name == "nt", reason="its Python is a shell script")
 def test_a_paired_run_that_fails_says_why(monkeypatch, tmp_path):
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\necho 'ValueError: no room' >&2\nexit 1\n")

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from lib import files
+from lib import files, progress
 from lib.augment import Views
+from lib.cli import jobs
 from lib.files import ROOT, DiskFull, FileHeld, write_whole
 from lib.models import SimCLR
 from lib.runs import records, trained
@@ -241,11 +241,11 @@ def test_no_room_for_a_report(tmp_path):
     text = f"[a](https://example.org/{'a' * 100_000})"
     (tmp_path / "r.ipynb").write_text(nbf.writes(nbf.new_notebook(cells=[nbf.new_markdown_cell(text)])))
     with small_disk(tmp_path / "disk") as disk:
-        command = [sys.executable, "-m", "lib.report.export", str(tmp_path / "r.ipynb"), str(disk / "r.html")]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
-        assert done.returncode == 1
-        assert done.stderr.startswith("The disk is full")
-        assert "Traceback" not in done.stderr
+        told = tmp_path / "told.jsonl"
+        words = ("page", str(tmp_path / "r.ipynb"), str(disk / "r.html"))
+        with jobs.python("lib.cli.step", *words, log=subprocess.DEVNULL, **{progress.VARIABLE: str(told)}) as made:
+            assert made.wait(120) == 1
+        assert json.loads(told.read_text().splitlines()[-1])["failed"].startswith("The disk is full")
         assert list(disk.iterdir()) == []
 
 
@@ -289,7 +289,3 @@ def test_a_file_that_is_held_for_a_moment_is_written_and_one_held_for_good_is_na
     assert (tmp_path / "x.csv").read_bytes() == b"new"
     with pytest.raises(PermissionError):  # nothing is there that could be open
         write_whole(tmp_path / "y.csv", b"first")
-
-
-def test_the_tries_take_no_longer_than_a_second():
-    assert sum(files.PAUSES) < 1

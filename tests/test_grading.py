@@ -74,9 +74,8 @@ def test_a_file_in_the_way_of_the_handout_is_named(masters, tmp_path):
 
 def test_a_secret_that_metadata_would_give_away_is_refused(masters):
     notebook = tiny.master()
-    notebook.cells[0].source += "\nfor p in model.parameters(): p.requires_grad_(False)"
-    notebook.cells[0].source += "\n### BEGIN SOLUTION"
-    with pytest.raises(release.ReleaseError):
+    notebook.metadata["lab"]["hint"] = "return square(z).sum(1).mean()"
+    with pytest.raises(release.ReleaseError, match="would be handed out"):
         release.stripped(notebook, "en")
 
 

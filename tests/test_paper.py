@@ -2,8 +2,6 @@
 
 import io
 import re
-import subprocess
-import sys
 from base64 import b64encode
 from functools import cache
 
@@ -18,8 +16,7 @@ from pypdf import PdfReader
 
 from lib import words
 from lib.cli import __main__ as lab
-from lib.cli import step
-from lib.files import ROOT
+from lib.cli import jobs, step
 from lib.report import pdf
 from lib.report.docx import write_docx
 from lib.report.paper import NARROWED, SCALES, Paper
@@ -209,12 +206,11 @@ def test_fonts_are_embedded(printed, language):
             assert {"/FontFile", "/FontFile2", "/FontFile3"} & set(descriptor), name
 
 
-def test_no_browser_has_a_part_in_it(reports, tmp_path):
+def test_no_browser_has_a_part_in_it(reports, tmp_path, monkeypatch):
     """Nothing at all is found on this machine but Python and its packages."""
-    alone = {"PATH": "", "LAB_BROWSER": "no-such-browser", "PYTHONPATH": str(ROOT)}
-    asked = [sys.executable, "-m", "lib.report.pdf", str(reports("zh")), str(tmp_path / "r.pdf")]
-    run = subprocess.run(asked, env=alone, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("LAB_BROWSER", "no-such-browser")
+    jobs.pdf(reports("zh"), tmp_path / "r.pdf")
     assert len(PdfReader(tmp_path / "r.pdf").pages) > 5
 
 

@@ -1,5 +1,6 @@
 """The pieces of a report: headings, figures, tables, numbers, and the checks before it is written."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from matplotlib.figure import Figure
 from nbformat import v4 as nbf
 
 from lib import words
+from lib.cli import LabError, jobs
 from lib.files import ROOT
 from lib.report import export, style, values
 from lib.report import page as report_page
@@ -192,13 +194,13 @@ def test_a_report_that_must_not_be_handed_in_is_not_written(tmp_path, text, comp
     assert not (tmp_path / "r.html").exists()
 
 
-def test_make_report_stops_there_with_the_reason(tmp_path):
+def test_lab_report_stops_there_with_the_reason(tmp_path):
     path = notebook(tmp_path, nbf.new_markdown_cell("We reach 97.3 % at once."))
-    words_ = [sys.executable, "-m", "lib.report.export", str(path), str(tmp_path / "r.html")]
-    run = subprocess.run(words_, cwd=ROOT, capture_output=True, text=True)
-    assert run.returncode == 1
-    assert run.stderr.startswith("numbers that are from no record: 97.3")
-    assert "Traceback" not in run.stderr
+    with pytest.raises(LabError, match="page failed, see"):
+        jobs.html(path, tmp_path / "r.html")
+    told = json.loads((tmp_path / jobs.PROGRESS).read_text(encoding="utf-8").splitlines()[-1])
+    assert told["failed"].startswith("numbers that are from no record: 97.3")
+    assert not (tmp_path / "r.html").exists()
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,13 @@ import re
 import sys
 from pathlib import Path
 
+import pytest
 from test_project import command
 
 from lib.files import ROOT
 from lib.runs import profiles
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="SLURM has no Windows; the stand-in is a shell script")
 
 RUNS = {str(run): run for run in profiles.load("original")}
 PROFILE = ("--workflow-profile", str(ROOT / "profiles" / "slurm"))

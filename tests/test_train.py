@@ -2,11 +2,6 @@
 
 import importlib.util
 import os
-import signal
-import subprocess
-import sys
-import textwrap
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -202,40 +197,6 @@ def test_classifier_with_dropout_resumes_to_the_same_weights(precision, digits, 
         with pytest.raises(CutOff):
             run(tmp_path / "c")
     assert equal(run(tmp_path / "c"), whole)
-
-
-def test_killed_run_resumes_to_the_same_weights(images, tmp_path):
-    script = tmp_path / "run.py"
-    script.write_text(
-        textwrap.dedent("""
-            import sys, torch
-            from lib.augment import Views
-            from lib.data.samples import SAMPLES
-            from lib.models import SimCLR
-            from lib.training.settings import Settings
-            from lib.training.pretraining import pretrain
-            images = SAMPLES["mnist"]().train_images[:160]
-            torch.manual_seed(5)
-            model = SimCLR("small_cnn")
-            history = pretrain(model, images, Views("original_mnist"), Settings(8, 64, seed=5), checkpoint=sys.argv[1])
-            torch.save({"weights": model.state_dict(), "epochs": [e["epoch"] for e in history]}, sys.argv[2])
-        """)
-    )
-    checkpoint, result = tmp_path / "checkpoint", tmp_path / "result"
-    process = subprocess.Popen([sys.executable, script, checkpoint, result], stdout=subprocess.DEVNULL)
-    while not checkpoint.exists():
-        assert process.poll() is None, "the run ended before its first checkpoint"
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    assert not result.exists()
-    assert len(torch.load(checkpoint)["history"]) < 8
-    subprocess.run([sys.executable, script, checkpoint, result], check=True, stdout=subprocess.DEVNULL)
-    saved = torch.load(result)
-    assert saved["epochs"] == list(range(1, 9))
-    whole = fresh()
-    pretrain(whole, images, VIEWS, Settings(8, 64, seed=5))
-    assert all(torch.equal(v, saved["weights"][k]) for k, v in whole.state_dict().items())
 
 
 def test_checkpoint_of_another_run_is_not_taken_up(images, tmp_path):

@@ -5,11 +5,13 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from lib.cli import LabError, jobs, state
 from lib.cli.display import Display, Work, outcome
 from lib.cli.plan import Plan, language, own_words
+from lib.files import ROOT
 
 MANY = 8  # runs made before, of which one line each is still read
 
@@ -173,16 +175,34 @@ def word(folder: Path) -> int:
 
 
 def clean(yes: bool) -> int:
-    """Remove every run of the kit's own folder, after a question."""
-    from lib.files import ROOT
+    """Remove every profile's runs and report, after a question; what else lies in the folder of runs stays.
 
-    records = len(list((ROOT / "runs").glob("**/record.json")))
+    Raises:
+        LabError: somebody is at work in one of them, nobody can be asked, or something cannot be removed.
+    """
+    runs = Path(os.environ.get("LAB_RUNS") or ROOT / "runs").absolute()
+    profiles = [path for path in (*runs.glob("*"), *runs.glob("published/*")) if _of_a_profile(path)]
+    what = f"{runs} with {len(list(runs.glob('*/*/record.json')))} records"
     if not yes:
         if not sys.stdin.isatty():
             raise LabError("This removes every run and report: say lab clean --yes.")
-        if input(f"Remove runs/ with {records} records? [y/N] ").strip().lower() not in ("y", "yes"):
+        if input(f"Remove {what}? [y/N] ").strip().lower() not in ("y", "yes"):
             return 1
-    for name in ("runs", ".snakemake"):
-        shutil.rmtree(ROOT / name, ignore_errors=True)
-    print(f"Removed runs/ with {records} records.")
+    with ExitStack() as held:
+        for profile in profiles:
+            held.enter_context(state.locked(profile))
+    try:  # no longer locked: Windows removes no file that is open
+        for folder in [*profiles, *([ROOT / ".snakemake"] if runs == ROOT / "runs" else [])]:
+            if folder.exists():
+                shutil.rmtree(folder)
+    except OSError as error:
+        raise LabError(
+            f"Not everything could be removed ({error}). Close what has it open and run the same command again."
+        ) from None
+    print(f"Removed {what}.")
     return 0
+
+
+def _of_a_profile(folder: Path) -> bool:
+    """Whether the kit has worked in a folder: LAB_RUNS may name one that holds other things too."""
+    return any(True for left in (".lock", "*/record.json", "*/*.ckpt") for _ in folder.glob(left))

@@ -6,7 +6,6 @@ link inside it lands; else there is no report.
 
 import html
 import re
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from traitlets.config import Config
 
 from lib import words
-from lib.files import ROOT, NotWritten, write_whole
+from lib.files import ROOT, write_whole
 from lib.report import bibliography
 from lib.report.provenance import provenance
 from lib.words import NUMBER
@@ -212,10 +211,3 @@ def export(notebook: str | Path, target: str | Path) -> None:
         told = provenance(soup, words.load(soup.find("header", class_="cover")["data-language"]))
         write_whole(Path(target).with_suffix(".provenance.md"), told.encode())
     write_whole(target, body.encode())
-
-
-if __name__ == "__main__":
-    try:
-        export(*sys.argv[1:3])
-    except (ReportError, NotWritten) as error:
-        sys.exit(str(error))

@@ -118,10 +118,3 @@ def _call(attributes: dict[str, str], arguments: list[Any]) -> list[Any]:
 
 def _raw(kind: str, text: str) -> dict[str, Any]:
     return {"t": f"Raw{kind}", "c": ["typst", text]}
-
-
-if __name__ == "__main__":
-    try:
-        print_pdf(*sys.argv[1:3])
-    except NoFont as error:
-        sys.exit(str(error))
