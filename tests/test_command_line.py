@@ -138,6 +138,15 @@ def test_without_nbgrader_a_teacher_is_told_how_to_install_it(tmp_path, monkeypa
     assert capsys.readouterr().err.startswith(f"lab: {hint}'{ROOT}[teach]'")
 
 
+def test_a_file_in_the_way_of_what_grading_writes_is_named(tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").touch()
+    assert command.main(["assignment", "grade", str(tmp_path / "in"), "--out", str(tmp_path / "out")]) == 1
+    assert (
+        capsys.readouterr().err == f"lab: {tmp_path / 'out'} is a file, not a folder: name another folder with --out.\n"
+    )
+
+
 def test_reports_are_checked_by_the_command(tmp_path, capsys):
     made_report(tmp_path / "in", "20260001", 10.0)
     table = tmp_path / "t.csv"

@@ -226,7 +226,7 @@ def test_of_two_at_once_the_second_says_so_and_a_killed_one_blocks_nobody(kit):
 @pytest.mark.skipif(os.name == "nt", reason="a signal is sent")
 def test_after_ctrl_c_the_same_command_goes_on(kit):
     """The signal goes to all that the command has started, as from a terminal."""
-    kit.edit(PROFILE, "{epochs: 1", "{epochs: 20")
+    kit.edit(PROFILE, "{epochs: 1", "{epochs: 40")
     lab = kit.start("report", "tiny", start_new_session=True)
     wait_until(lambda: '"epoch": 3' in read(kit.root / RUN / "progress.jsonl"), "no training")
     os.killpg(lab.pid, signal.SIGINT)

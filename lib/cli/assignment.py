@@ -71,6 +71,8 @@ def _grade(asked: argparse.Namespace) -> int:
     out = asked.out or asked.handins.with_name(f"{asked.handins.stem}-graded")
     if out.resolve().is_relative_to(asked.handins.resolve()):
         raise LabError(f"{out} lies in the folder of hand-ins: name a folder outside of it with --out.")
+    if out.is_file():
+        raise LabError(f"{out} is a file, not a folder: name another folder with --out.")
     try:
         masters = release.masters(asked.master)
         items = handins.collect(asked.handins)
