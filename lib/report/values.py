@@ -134,7 +134,7 @@ def beyond_chance(groups: Sequence[Sequence[float]], above: bool = False) -> lis
     spread = math.sqrt(sum((len(group) - 1) * deviation(group) ** 2 for group in groups) / freedom)
     least = stdtrit(freedom, 0.95 if above else 0.975) * spread
     means = [(statistics.mean(group), least / math.sqrt(len(group))) for group in groups]
-    return [(mean if above else abs(mean)) > bound for mean, bound in means]
+    return [bool((mean if above else abs(mean)) > bound) for mean, bound in means]
 
 
 def mean(values: Sequence[float], scale: float = 1.0, digits: int = 2, unit: str = "") -> str:
