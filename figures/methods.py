@@ -32,7 +32,7 @@ python -m bench.methods runs/methods-trials  # the trials that choose each metho
 
 Trials come first: what they choose stands in `notebooks/recipes.yaml`. Both commands can be stopped and started again. `python figures/methods.py` makes this page anew from the records in `figures/records/methods` and `bench/results/methods.json`.
 
-The untrained encoder of these records is a weaker control than it might be: its BatchNorm has statistics of images, and without them its features are worth more ([cifar10.md](cifar10.md), linear evaluation). Runs of today take the better of the two. So on CIFAR-10 the methods add less to their start than the table says."""
+The untrained encoder of these records is a weaker control than it might be: its BatchNorm has statistics of images, and without them its features are worth more ([cifar10.md](cifar10.md), linear evaluation). Runs of today take the better of the two. So on CIFAR-10 the methods add less to their start than the table says: in a trial on held-out images, the autoencoder adds nothing, and BYOL, whose features have nearly collapsed, less than three points."""
 NO_RUNS = "## Results\n\nNo runs are published yet. The commands above make them."
 NO_TRIALS = "No trials are published yet: the recipes have usual values, which nobody has tuned on these images."
 UNTRIED = (

@@ -6,13 +6,14 @@ import re
 
 import pytest
 from bs4 import BeautifulSoup
+from scipy import stats
 
 from lib import words
 from lib.files import ROOT
 from lib.models import ENCODERS
 from lib.report import bibliography, export, sections, values
 from lib.report import page as report_page
-from lib.report.chapters import abstract, conclusions, excerpts, findings
+from lib.report.chapters import abstract, conclusions, evidence, excerpts, findings
 from lib.report.chapters.evidence import gather
 from lib.report.page import Report
 
@@ -220,10 +221,12 @@ def points(shown, name, language="en"):
 
 def test_conclusions_use_the_evidence(shown):
     said = points(shown, "evidence")
-    assert "Accuracy falls when this is left out: crop (1.85 ± 0.47 points) and rotation (0.35 ± 0.07 points)" in said
-    assert "Accuracy rises when this is left out: blur (0.22 ± 0.03 points) and flip (2.54 ± 0.35 points)" in said
+    assert "Accuracy falls when this is left out: crop (1.85 ± 0.47 points)." in said
+    assert "Accuracy rises when this is left out: flip (2.54 ± 0.35 points)." in said
+    assert "No difference beyond chance: rotation (−0.35 ± 0.07 points) and blur (0.22 ± 0.03 points)." in said
     assert "A mirrored digit is no longer the same digit" in said
-    assert "Of the values from 0.05 to 1.0, τ = 1.0 is best (95.36 ± 0.02%)" in said
+    assert "From 0.05 to 1.0, no value differs from τ = 0.5 by more than chance" in said
+    assert "1,024 worst (93.89 ± 0.18%)" in said
     assert "52.5 ± 5.1% with 10 labels to 95.7 ± 0.3% with 12,000" in said
     assert "trained from scratch (99.0 ± 0.1%) is as good as “SimCLR, fine-tuned” (99.0 ± 0.0%)" in said
 
@@ -236,14 +239,31 @@ def test_without_such_runs_nothing_is_concluded_from_them(shown, language):
     assert "99.22 ± 0.02%" in said
 
 
-@pytest.mark.parametrize(
-    ("apart", "way"),
-    [([0.02, 0.03], "up"), ([-0.02, -0.03], "down"), ([0.02, -0.01], "same"), ([0.001], "same"), ([0.2], "up")],
-)
-def test_a_difference_counts_if_it_exceeds_the_spread(apart, way):
+def test_chance_is_a_t_test_with_the_spread_of_all_groups():
+    small, none, large = [0.4, 0.6], [0.1, -0.1], [2.0, 2.4, 2.2]
+    alone = [values.beyond_chance([group])[0] for group in (small, none, large)]
+    assert alone == [bool(stats.ttest_1samp(group, 0).pvalue < 0.05) for group in (small, none, large)]
+    assert alone == [False, False, True], "two seeds alone say next to nothing"
+    assert values.beyond_chance([small, none, large]) == [True, False, True], "together they do"
+    assert values.beyond_chance([[0.7], [-0.7], none, small]) == [True, True, False, True]
+    assert values.beyond_chance([[-0.7], [0.7], none, small], above=True) == [False, True, False, True]
+    assert values.beyond_chance([[5.0], [7.0]]) == [False, False], "of single seeds nothing is known"
+
+
+def test_a_control_counts_if_it_is_more_than_chance():
     (found, *_) = [f for f in profile("evidence")[2] if f.images.name == "mnist"]
-    given = [values.Value(v, ()) for v in apart]
-    assert conclusions.direction(found, given) == way
+    effects = {operation: way for operation, (way, _) in conclusions.left_out(found).items()}
+    assert effects == {"HorizontalFlip": "up", "ResizedCrop": "down", "GaussianBlur": "same", "Rotation": "same"}
+
+
+def test_controls_of_one_seed_are_judged_by_the_spread_of_the_run_they_are_compared_with(monkeypatch):
+    (found, *_) = [f for f in profile("evidence")[2] if f.images.name == "mnist"]
+    control = "mnist-control-left_out-HorizontalFlip"
+    base = [values.Value(v, ()) for v in (0.94, 0.95, 0.96)]  # two single runs differ by 1.4 points, one deviation
+    monkeypatch.setattr(evidence.Evidence, "accuracy", lambda self, run: base)
+    for apart, way in ((0.05, "same"), (0.07, "up"), (-0.07, "down")):
+        monkeypatch.setattr(evidence.Evidence, "difference", lambda *_, apart=apart: [values.Value(apart, ())])
+        assert conclusions.directions(found)[control][0] == way
 
 
 def test_one_figure_for_one_thing(shown):

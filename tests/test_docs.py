@@ -164,6 +164,11 @@ def test_the_readmes_say_from_how_many_labels_on_scratch_is_better():
     assert f"从 {cifar10:,} 个标签开始，从头训练更好" in READMES["README.zh.md"]
 
 
+def test_the_fine_tuned_encoder_is_ahead_as_the_readmes_say():
+    scratch, tuned = (label_curve("cifar10", method) for method in ("from scratch", "fine-tuned"))
+    assert all(tuned[count] > scratch[count] for count in COUNTS)
+
+
 def test_the_readmes_name_the_best_method_and_what_is_better_than_all():
     found = {one.dataset["name"].content: one for one in measured.gather(values.load_all(RECORDS / "methods"))}
     best = {name: max(one.runs, key=one.mean) for name, one in found.items()}
@@ -172,6 +177,13 @@ def test_the_readmes_name_the_best_method_and_what_is_better_than_all():
     assert "在 CIFAR-10 上最好的是 SimCLR，在 MNIST 上最好的是 VICReg，但只领先一点" in READMES["README.zh.md"]
     assert all(one.mean("from scratch") > one.mean(best[name]) for name, one in found.items())
     cifar10 = found["cifar10"]
+    ahead = [
+        [a.content - b.content for a, b in zip(one.linear(best[name]), one.linear(second), strict=True)]
+        for name, second in (("cifar10", "vicreg"), ("mnist", "simclr"))
+        for one in [found[name]]
+    ]
+    assert [values.beyond_chance([apart])[0] for apart in ahead] == [False, False], "the order is not settled"
+    assert max(row["effective_rank"].content for row in cifar10.rows("byol")) < measured.COLLAPSED
     assert min(cifar10.mean("patches"), cifar10.mean("from scratch")) > cifar10.mean("simclr")
     assert found["mnist"].mean("patches") < found["mnist"].mean("vicreg"), "on CIFAR-10 only"
     assert cifar10.rows("patches")[0]["features"].content == 4096

@@ -21,7 +21,7 @@ def neighbour_graph(features: np.ndarray, neighbours: int = 10) -> "csr_matrix":
     """Weights (N, N) that join each row of features (N, D) with its nearest ones, symmetric.
 
     A weight is exp(−4 d² / d_k²), with d_k the distance to the last of the ``neighbours`` (Calder et al. 2020,
-    section 4). Where the two images of a pair disagree the greater weight holds.
+    section 4). Where the two images of a pair disagree the greater weight holds; the paper's own code takes their mean.
     """
     from sklearn.neighbors import kneighbors_graph
 

@@ -11,7 +11,8 @@ class BYOL(Method):
     """Squared distance, on the unit sphere, of a prediction from one view and the target's projection of the other.
 
     A constant output would have the loss 0. That it is not found is due to the predictor, which the target lacks,
-    and to the target's slowness; the loss alone does not prevent it.
+    and to the target's slowness; the loss alone does not prevent it. The momentum is constant and the predictor 256
+    wide; in the paper the momentum rises to 1 along a cosine, and the predictor is 4,096 wide.
 
     Args:
         momentum: of the target network.

@@ -17,8 +17,8 @@ from lib.methods.method import Follower, Method
 class MoCo(Method):
     """InfoNCE of queries against the key of the other view and the keys in the queue; symmetric in the two views.
 
-    The symmetric form is that of the authors' own CIFAR-10 example. No batch is shuffled between devices: there is
-    one device, whose BatchNorm sees queries and keys in the same batches.
+    Their own CIFAR-10 example has the symmetric form as an option. It splits each batch for BatchNorm and shuffles the
+    keys, so that no query shares its statistics with its key. This is left out here: queries and keys share batches.
 
     Args:
         temperature: τ > 0.

@@ -17,6 +17,8 @@ def _off_diagonal(matrix: Tensor) -> Tensor:
 class VICReg(Method):
     """Variance, invariance, covariance (Bardes, Ponce & LeCun 2022, arXiv:2105.04906, eq. 6).
 
+    Scaled as in the authors' code: the variance term is halved, the invariance a mean over dimensions, not a sum.
+
     Args:
         invariance, variance, covariance: weights λ, μ and ν of the three terms.
     """

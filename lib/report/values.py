@@ -117,6 +117,26 @@ def deviation(values: Sequence[float]) -> float:
     return statistics.stdev(values) if len(values) > 1 else 0.0
 
 
+def beyond_chance(groups: Sequence[Sequence[float]], above: bool = False) -> list[bool]:
+    """Whether the mean of each group of differences, one for each seed, is not 0: t tests at the level of 5%.
+
+    Two or three seeds say little of their own spread, so the deviation is that of all groups together, as in an
+    analysis of variance. Without two seeds in any group nothing is known of it, and nothing is beyond chance.
+
+    Args:
+        above: ask whether the means are above 0, not merely different from it (a one-sided test).
+    """
+    from scipy.special import stdtrit  # where it is used: quantiles of Student's t
+
+    freedom = sum(len(group) - 1 for group in groups)
+    if freedom < 1:
+        return [False] * len(groups)
+    spread = math.sqrt(sum((len(group) - 1) * deviation(group) ** 2 for group in groups) / freedom)
+    least = stdtrit(freedom, 0.95 if above else 0.975) * spread
+    means = [(statistics.mean(group), least / math.sqrt(len(group))) for group in groups]
+    return [bool((mean if above else abs(mean)) > bound) for mean, bound in means]
+
+
 def mean(values: Sequence[float], scale: float = 1.0, digits: int = 2, unit: str = "") -> str:
     """``mean ± sample deviation`` of several seeds, or the one value there is.
 

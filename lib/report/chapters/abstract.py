@@ -102,8 +102,9 @@ def _rests_on(report: Report, found: Evidence) -> str:
     say, effects, ways = report.words, conclusions.left_out(found), by_count(found.probed)
     told = []
     if effects:
-        operation, apart = max(effects.items(), key=lambda item: abs(sum(v.content for v in item[1]) / len(item[1])))
-        way = conclusions.direction(found, apart)
+        operation, (way, apart) = max(
+            effects.items(), key=lambda item: abs(sum(v.content for v in item[1][1]) / len(item[1][1]))
+        )
         if way != "same":
             size = report.number(apart if way == "up" else [derive(lambda d: -d, v) for v in apart], 100)
             named = say.or_as_is("operation", operation)

@@ -1,7 +1,7 @@
 """What all of it comes to: a point for each thing that the records have shown, each figure from them.
 
-A point stands there only where its evidence is among the runs reported. A difference counts as one if it is larger
-than its deviation over seeds; of a single seed, than that of the run it is compared with.
+A point stands there only where its evidence is among the runs reported. A difference counts as one if it is more than
+chance may do (``values.beyond_chance``).
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from lib.report.chapters.evidence import Evidence, by_count, gains
 from lib.report.chapters.findings import best_of, copy_note, decimals, likest, recipes, reference, rows_of
 from lib.report.page import Report
 from lib.report.sections import Images, each
-from lib.report.values import Value, derive, deviation
+from lib.report.values import Value, beyond_chance, derive
 from lib.words import given_name
 
 
@@ -59,19 +59,32 @@ def _mean(given: Sequence[Value]) -> float:
     return sum(value.content for value in given) / len(given)
 
 
-def direction(found: Evidence, apart: Sequence[Value]) -> str:
-    """``up``, ``down`` or ``same``: whether a difference in accuracy is more than the spread over seeds."""
-    spread = deviation([v.content for v in (apart if len(apart) > 1 else found.accuracy(found.base))])
-    return "same" if abs(_mean(apart)) <= spread else "up" if _mean(apart) > 0 else "down"
+def directions(found: Evidence) -> dict[str, tuple[str, list[Value]]]:
+    """For each control ``up``, ``down`` or ``same``, whether it is better or worse than the base by more than chance,
+    and the differences in accuracy, seed by seed.
+
+    The spread is that of all controls together; where each has a single seed, twice the base's variance stands in.
+    """
+    runs = [run for group in found.controls().values() for run in group if run != found.base]
+    apart = {run: values for run in runs if (values := found.difference(run, found.base))}
+    groups = [[value.content for value in values] for values in apart.values()]
+    if all(len(group) < 2 for group in groups):
+        base = [value.content for value in found.accuracy(found.base)]
+        groups.append([2**0.5 * (value - sum(base) / len(base)) for value in base])
+    judged = zip(apart.items(), beyond_chance(groups), strict=False)
+    return {
+        run: ("same" if not beyond else "up" if _mean(values) > 0 else "down", values)
+        for (run, values), beyond in judged
+    }
 
 
-def left_out(found: Evidence) -> dict[str, list[Value]]:
-    """What leaving out each operation of the views did to the accuracy, seed by seed."""
-    effects = {}
+def left_out(found: Evidence) -> dict[str, tuple[str, list[Value]]]:
+    """What leaving out each operation of the views did to the accuracy; see ``directions``."""
+    judged, effects = directions(found), {}
     for run in found.controls().get("left_out", ()):
         operations = found.runs[run][0].content["parameters"]["left_out"]
-        if run != found.base and len(operations) == 1 and (apart := found.difference(run, found.base)):
-            effects[operations[0]] = apart
+        if run in judged and len(operations) == 1:
+            effects[operations[0]] = judged[run]
     return effects
 
 
@@ -79,27 +92,24 @@ def _views(report: Report, found: Evidence) -> list[str]:
     """What each operation of the views is good for."""
     say, effects = report.words, left_out(found)
     ways: dict[str, list[str]] = {"down": [], "up": [], "same": []}
-    for operation, apart in sorted(effects.items(), key=lambda item: _mean(item[1])):
-        way = direction(found, apart)
+    for operation, (way, apart) in sorted(effects.items(), key=lambda item: _mean(item[1][1])):
         named = say.or_as_is("operation", operation)
         size = report.number(apart if way != "down" else [derive(lambda d: -d, v) for v in apart], 100)
         ways[way].append(say("conclusions.effect", operation=named, size=size))
     if not effects:
         return []
     sentences = [say(f"conclusions.left_out.{way}", effects=say.list(told)) for way, told in ways.items() if told]
-    flip = effects.get("HorizontalFlip")
-    if flip and found.images.name == "mnist" and direction(found, flip) == "up":
+    if found.images.name == "mnist" and effects.get("HorizontalFlip", ("",))[0] == "up":
         sentences.append(say("conclusions.mirrored"))
-    crop = effects.get("ResizedCrop")
-    if crop and direction(found, crop) == "down":
+    if effects.get("ResizedCrop", ("",))[0] == "down":
         sentences.append(say("conclusions.cropped"))
     named = say("conclusions.views", name=found.images.title)
     return [Markup("{} {}").format(named, say.join(sentences))]  # Markdown wants the space after what is bold
 
 
 def _settings(report: Report, found: Evidence) -> list[str]:
-    """What temperature, batch size and epochs do: the best and the worst that were tried."""
-    points = []
+    """What temperature, batch size and epochs do: the best and the worst that were tried, if any differs."""
+    points, judged = [], directions(found)
     for key in ("temperature", "batch_size", "epochs"):
         runs = found.controls().get(key, ())
         if len(runs) < 2:
@@ -109,8 +119,10 @@ def _settings(report: Report, found: Evidence) -> list[str]:
         for place, run in (("best", order[-1]), ("worst", order[0])):
             given[place] = report.value(found.runs[run][0]["parameters"][key])
             given[f"{place}_accuracy"] = report.percent(found.accuracy(run))
+        differ = any(judged[run][0] != "same" for run in runs if run in judged)
+        base = report.value(found.runs[found.base][0]["parameters"][key])
         points.append(report.words(
-            f"conclusions.{key}", name=found.images.title, **given,
+            f"conclusions.{key}" if differ else f"conclusions.{key}_same", name=found.images.title, base=base, **given,
             low=report.value(found.runs[runs[0]][0]["parameters"][key]),
             high=report.value(found.runs[runs[-1]][0]["parameters"][key]),
         ))  # fmt: skip
@@ -140,16 +152,16 @@ def _worth(report: Report, found: Evidence) -> list[str]:
 
 
 def scratch_verdict(ways: dict[str, dict[int, dict[int, Value]]], one: str) -> tuple[str, int] | None:
-    """How a way to use SimCLR's encoder does against training from scratch with the most labels: ``better``,
-    ``worse`` or ``same`` by more than the deviation over seeds, and that number of labels."""
+    """How a way to use SimCLR's encoder does against training from scratch with the most labels: ``better`` or
+    ``worse`` by more than chance, or ``same``; and that number of labels."""
     shared = sorted(ways.get(one, {}).keys() & ways.get("from scratch", {}).keys())
     if not shared:
         return None
     apart = gains(ways[one][shared[-1]], ways["from scratch"][shared[-1]])
     if not apart:
         return None
-    spread = deviation([v.content for v in apart])
-    return ("same" if abs(_mean(apart)) <= spread else "better" if _mean(apart) > 0 else "worse"), shared[-1]
+    (beyond,) = beyond_chance([[v.content for v in apart]])
+    return ("same" if not beyond else "better" if _mean(apart) > 0 else "worse"), shared[-1]
 
 
 def _from_scratch(report: Report, found: Evidence, ways: dict, one: str) -> list[str]:

@@ -49,10 +49,14 @@ class Evidence:
         return sorted(differ, key=place)
 
     def controls(self) -> dict[str, list[str]]:
-        """Runs that differ from the base, under the first parameter in which they do; the base is in each group."""
+        """Runs that differ from the base in one parameter, under its name; the base is in each group.
+
+        Sizes of views may differ too, for they follow from the epochs. A run with two changes says nothing of either.
+        """
         base, groups = self.base, {}
         for run in self.runs:
-            if run != base and (changed := self.changes(base, run)):
+            changed = [key for key in self.changes(base, run) if key != "small_crops"]
+            if len(changed) == 1:
                 groups.setdefault(changed[0], [base]).append(run)
 
         def place(run: str, key: str) -> tuple:
