@@ -114,7 +114,8 @@ def test_the_master_gets_every_point_and_shows_its_pictures(language):
     assert not without_picture(notebook)
     drawn = [c.id for c in notebook.cells for o in c.get("outputs", []) if "image/png" in o.get("data", {})]
     assert drawn == [f"{step}-picture" for step in ("cosine", "pair", "loop", "ntxent", "views", "frozen")] + [
-        "own-curves"
+        "own-train",
+        "own-curves",
     ]
 
 
