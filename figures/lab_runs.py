@@ -3,7 +3,6 @@
 python figures/lab_runs.py writes them, between <!-- lab runs --> and <!-- end -->; figures/make.py calls it.
 """
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,7 +51,7 @@ def _row(run: str, seeds: list[dict[str, Any]]) -> tuple[str, ...]:
         values.percent([entry["test_accuracy"] for entry in entries]),
         *readme.evaluated(entries),
         " → ".join(values.mean(each) for each in losses),
-        values.written(math.log(2 * seeds[0]["parameters"]["batch_size"] - 1), 2),
+        values.written(values.knowing_nothing(seeds[0]["parameters"]["batch_size"]), 2),
         *(values.mean([seed["seconds"][phase] for seed in seeds], digits=0, unit=" s") for phase in phases),
         f"{work / 1e12:,.0f} TFLOP",
         f"{place['processor']}, {place['cores']} cores" if place["device"] == "cpu" else place["device"],

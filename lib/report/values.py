@@ -117,6 +117,11 @@ def deviation(values: Sequence[float]) -> float:
     return statistics.stdev(values) if len(values) > 1 else 0.0
 
 
+def knowing_nothing(batch_size: int) -> float:
+    """NT-Xent of a batch of N images for features that know nothing, log(2N − 1)."""
+    return math.log(2 * batch_size - 1)
+
+
 def beyond_chance(groups: Sequence[Sequence[float]], above: bool = False) -> list[bool]:
     """Whether the mean of each group of differences, one for each seed, is not 0: t tests at the level of 5%.
 

@@ -1,6 +1,5 @@
 """The report's results and conclusions: like ``lib.report.sections``, for what the runs measured."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from matplotlib.figure import Figure
 from lib.report import plots
 from lib.report.page import NONE, Report
 from lib.report.sections import Images, count_seeds, each
-from lib.report.values import Value, derive
+from lib.report.values import Value, derive, knowing_nothing
 from lib.words import given_name
 
 
@@ -37,7 +36,7 @@ def pretraining(report: Report, images: Images) -> None:
             last=report.number(each(epochs, last, "loss"), digits=3),
             seeds=seed_count(report, seeds),
             batch=report.count(batch),
-            chance=report.number(derive(lambda n: math.log(2 * n - 1), batch)),
+            chance=report.number(derive(knowing_nothing, batch)),
             change=report.number(
                 [derive(lambda a, b: b - a, e[max(last - 1, 0)]["loss"], e[last]["loss"]) for e in epochs], digits=4
             ),

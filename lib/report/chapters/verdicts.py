@@ -21,15 +21,14 @@ from lib.report.chapters.evidence import Evidence, as_code, command
 from lib.report.chapters.findings import best_of, decimals
 from lib.report.page import NONE, Report
 from lib.report.sections import Images, each
-from lib.report.values import Source, Value, beyond_chance, by_run, derive, load_yaml
+from lib.report.values import Source, Value, beyond_chance, by_run, derive, knowing_nothing, load_yaml
 from lib.runs import profiles
 from lib.runs.records import load
 
 #: The lab's own runs, as the kit made them.
 PUBLISHED = ROOT / "figures/records/original"
-LABS = ("cifar10-resnet18", "cifar10-batch512", "cifar10-resnet34", "cifar10-resnet50")
 #: Parameters in which a run may differ from the lab's and still be one of its own.
-FREE = ("run", "profile", "runs", "seed", "language", "precision", "illustrated", "probe_images", "recipe")
+FREE = evidence.NAMES | {"language", "probe_images"}
 
 Found = tuple[list[Value], Value]  # what was measured, one for each seed, and the record it is from
 
@@ -72,7 +71,7 @@ def _loss_left(seen: Evidence, claim: Value) -> Found | None:
     if len(histories[0]) <= epoch:
         return None
     if _training(seen, claim) == "pretraining":
-        known = [derive(lambda size: math.log(2 * size - 1), record["parameters"]["batch_size"]) for record in main]
+        known = [derive(knowing_nothing, record["parameters"]["batch_size"]) for record in main]
     else:
         known = [derive(lambda names: math.log(len(names)), record["dataset"]["classes"]) for record in main]
     losses = [[start, history[epoch - 1]["loss"], history[len(history) - 1]["loss"]]
@@ -135,20 +134,21 @@ def lab_runs(folder: Path) -> list[Value]:
 
     A run with other parameters than the profile's, or on a sample, is none of the lab's and left out.
     """
+    labs = {run.name: run.resolved for run in profiles.load("original")}
     runs: dict[str, list[Value]] = {}
     for place in (PUBLISHED, folder.parent / "original"):
         found: dict[str, list[Value]] = {}
         for path in sorted(place.glob("cifar10-*/record.json")):
             run, record = path.parent.name.rpartition("-seed")[0], load(path)
-            if run in LABS and _as_the_labs(record, run):
+            if run in labs and _as_the_labs(record, labs[run]):
                 source = Source(Path(os.path.relpath(path, folder)).as_posix(), "", None)
                 found.setdefault(run, []).append(Value(record, (source,)))
         runs |= found
     return [record for records in runs.values() for record in records]
 
 
-def _as_the_labs(record: dict[str, Any], run: str) -> bool:
-    asked, wanted = record["parameters"], profiles.find("original", run).resolved
+def _as_the_labs(record: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    asked = record["parameters"]
     same = all(asked.get(key, value) == value for key, value in wanted.items() if key not in FREE)
     return same and style.standing(record["dataset"]) != "sample"
 

@@ -22,6 +22,7 @@ from lib.report.style import (
     name_data,
     told,
 )
+from lib.report.values import knowing_nothing
 from lib.words import Words
 
 MARKERS = "os^D"
@@ -62,7 +63,7 @@ def _of_loss(record: dict[str, Any], say: Words) -> tuple[str, str, float, str]:
     """Of a run's loss: its name, also beside an axis, its value for who knows nothing, and that in words."""
     method, size = record["parameters"].get("method", "simclr"), record["parameters"]["batch_size"]
     if method == "simclr":
-        chance = math.log(2 * size - 1)
+        chance = knowing_nothing(size)
         said = say.plain("plot.chance", value=f"log(2·{size} − 1) = {chance:.2f}")
         return say("plot.nt_xent"), say("plot.nt_xent_loss"), chance, said
     label, nothing = say("plot.method_loss", method=say.or_as_is("method", method)), record["results"]["nothing"]
