@@ -23,8 +23,9 @@ from lib import data
 from lib.augment import Views
 from lib.evaluation.efficiency import draw_labels, linear_accuracy
 from lib.evaluation.graph import balanced, neighbour_graph, poisson_learning
-from lib.evaluation.linear import Pooled, plain_features
+from lib.evaluation.linear import plain_features
 from lib.evaluation.neighbours import knn_accuracy
+from lib.models import Features
 from lib.runs.records import environment
 from lib.runs.shipped import load_trained
 from lib.training.checkpoint import code_digest
@@ -43,7 +44,7 @@ def features(images: data.Dataset, asked: Tensor) -> list[tuple[np.ndarray, np.n
     from sklearn.decomposition import PCA
 
     record, model = load_trained("mnist")
-    encoder, views = Pooled(model.encoder, ["relu2"], MAP), Views(record["parameters"]["views"])
+    encoder, views = Features(model.encoder, ["relu2"], MAP), Views(record["parameters"]["views"])
     parts = data.equal_chunks(images, 10)
     unlabelled, pool = (images.train_images[data.join(parts, chunks)] for chunks in ([1, 2, 3, 4], [5, 6]))
     reduced = PCA(COMPONENTS, svd_solver="randomized", random_state=0)

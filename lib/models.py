@@ -5,7 +5,7 @@ needs the names of the encoders, not the encoders.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -220,16 +220,40 @@ def freeze_encoder(model: _WithEncoder) -> _WithEncoder:
     return model
 
 
-def joined(outputs: Tensor | dict[str, Tensor]) -> Tensor:
-    """Features (N, width) from what an encoder gives: h, or the outputs of several layers, flattened and joined."""
-    return torch.cat([o.flatten(1) for o in outputs.values()], 1) if isinstance(outputs, dict) else outputs
+class Features(nn.Module):
+    """What a head or a linear classifier reads of an encoder: images (N, C, H, W) to features (N, width).
 
+    Args:
+        encoder: used as it is (not copied).
+        layers: names of layers of the encoder, whose outputs, flattened and joined in the order in which they are
+            computed, are the features; none are the encoder's own output h.
+        grid: each map is averaged over ``grid`` × ``grid`` places, unless it has fewer; 0 takes maps as they are.
+        sides: the encoder is given each image once for each of these sides, brought to so many pixels, and the outputs
+            of each layer are joined; none leaves images as they are. Random crops show things larger in training than
+            whole images do, and enlarging makes up for it (Touvron et al. 2019, "Fixing the train-test resolution
+            discrepancy", arXiv:1906.06423).
+    Raises:
+        ValueError: a layer the encoder does not have.
+    """
 
-def _up_to(encoder: nn.Module, layers: tuple[str, ...]) -> nn.Module:
-    """The encoder, whose outputs are those of some of its layers."""
-    from torchvision.models.feature_extraction import create_feature_extractor
+    def __init__(self, encoder: nn.Module, layers: Sequence[str] = (), grid: int = 0, sides: Sequence[int] = ()):
+        from torchvision.models.feature_extraction import create_feature_extractor
 
-    return create_feature_extractor(encoder, list(layers))
+        super().__init__()
+        known = [name for name, _ in encoder.named_modules() if name]
+        if unknown := set(layers) - set(known):
+            raise ValueError(f"the encoder has no layer {sorted(unknown)}; there are: {', '.join(known)}.")
+        self.sizes = nn.ModuleList([nn.Upsample((side, side), mode="bicubic") for side in sides] or [nn.Identity()])
+        self.encoder, self.grid = create_feature_extractor(encoder, [*layers]) if layers else encoder, grid
+
+    def forward(self, images: Tensor) -> Tensor:
+        found = [self.encoder(resized(images)) for resized in self.sizes]
+        layers = zip(*(each.values() if isinstance(each, dict) else [each] for each in found), strict=True)
+        return torch.cat([self._placed(output).flatten(1) for outputs in layers for output in outputs], 1)
+
+    def _placed(self, output: Tensor) -> Tensor:
+        averaged = self.grid and output.ndim == 4
+        return F.adaptive_avg_pool2d(output, min(self.grid, *output.shape[2:])) if averaged else output
 
 
 class Classifier(_WithEncoder):
@@ -240,8 +264,7 @@ class Classifier(_WithEncoder):
         image_shape: (C, H, W) of the images, to find the features' width.
         classes: number of classes.
         hidden: widths of the head's hidden layers; () is a linear head.
-        layers: names of the encoder's layers whose outputs, flattened and joined, are the
-            features; None is the encoder's own output h.
+        layers, grid, sides: where the features are taken; see ``Features``.
         dropout: probability after each hidden layer.
         batch_norm: standardise the features, each by its own mean and deviation over the batch, and
             the hidden layers likewise.
@@ -255,15 +278,14 @@ class Classifier(_WithEncoder):
         image_shape: tuple[int, int, int],
         classes: int = 10,
         hidden: tuple[int, ...] = (64,),
-        layers: tuple[str, ...] | None = None,
+        layers: Sequence[str] = (),
         dropout: float = 0.0,
         batch_norm: bool = False,
+        grid: int = 0,
+        sides: Sequence[int] = (),
     ):
         super().__init__()
-        known = [name for name, _ in encoder.named_modules() if name]
-        if unknown := set(layers or ()) - set(known):
-            raise ValueError(f"the encoder has no layer {sorted(unknown)}; there are: {', '.join(known)}.")
-        self.encoder = _up_to(encoder, layers) if layers else encoder
+        self.encoder = Features(encoder, layers, grid, sides)
         device, was_training = next(encoder.parameters()).device, encoder.training
         self.encoder.eval()  # a look at the width must not touch BatchNorm's statistics
         with torch.no_grad():
@@ -275,7 +297,7 @@ class Classifier(_WithEncoder):
 
     def features(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) to features (N, width)."""
-        return joined(self.encoder(images))
+        return self.encoder(images)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.features(images))

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from lib.augment import Views
 from lib.evaluation import linear
-from lib.evaluation.linear import PENALTIES, Pooled, Ridge, linear_evaluation, plain_features
-from lib.models import SimCLR
+from lib.evaluation.linear import PENALTIES, Ridge, linear_evaluation, plain_features
+from lib.models import Classifier, Features, SimCLR
 
 SHIFT = 5.0  # features far from 0, as those after ReLU are
 
@@ -123,12 +124,27 @@ def test_pooled_averages_each_map_over_its_grid():
     with torch.no_grad():
         first = encoder.stage1(encoder.relu(encoder.stem(images)))  # 64 × 8 × 8
         second = encoder.stage2(first)  # 128 × 4 × 4
-        both = Pooled(encoder, ["stage1", "stage2"], 4)(images)
-        finest = Pooled(encoder, ["stage1", "stage2"], 8)(images)
-        coarsest = Pooled(encoder, ["stage2"], 1)(images)
-        with_features = Pooled(encoder, ["stage2", "flatten"], 4)(images)
+        both = Features(encoder, ["stage1", "stage2"], 4)(images)
+        finest = Features(encoder, ["stage1", "stage2"], 8)(images)
+        coarsest = Features(encoder, ["stage2"], 1)(images)
+        with_features = Features(encoder, ["stage2", "flatten"], 4)(images)
     blocks = first.unflatten(3, (4, 2)).unflatten(2, (4, 2)).mean((3, 5))
     torch.testing.assert_close(both, torch.cat([blocks.flatten(1), second.flatten(1)], 1))
     torch.testing.assert_close(finest, torch.cat([first.flatten(1), second.flatten(1)], 1))
     torch.testing.assert_close(coarsest, encoder(images).detach())
     torch.testing.assert_close(with_features, torch.cat([second.flatten(1), coarsest], 1))
+
+
+def test_features_of_enlarged_images_and_of_several_sizes():
+    encoder, images = SimCLR("fast_resnet").encoder.eval(), torch.randn(3, 3, 32, 32)
+    large, layers = F.interpolate(images, (48, 48), mode="bicubic"), ["stage1", "stage2"]
+    with torch.no_grad():
+        torch.testing.assert_close(Features(encoder, sides=[48])(images), encoder(large))
+        assert Features(encoder, ["stage1"], sides=[48])(images).shape == (3, 64 * 12 * 12)
+        one, other = (Features(encoder, layers, 4)(given) for given in (images, large))
+        both = Features(encoder, layers, 4, [32, 48])(images)
+    first = 64 * 16  # of each size
+    by_layer = [one[:, :first], other[:, :first], one[:, first:], other[:, first:]]
+    torch.testing.assert_close(both, torch.cat(by_layer, 1))
+    classifier = Classifier(encoder, (3, 32, 32), layers=layers, grid=4, sides=[32, 48])
+    torch.testing.assert_close(classifier.features(images).detach(), both)

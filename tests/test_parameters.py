@@ -106,6 +106,8 @@ def test_improved_has_the_images_and_labels_of_original():
         ("run", "../../etc", "letters, digits, .* are right"),
         ("run", "con", "run = 'con' is not right: letters.*no name of a device of Windows .CON"),
         ("small_crops", [[3, 16]], "needs an encoder that takes any size; small_cnn takes one only"),
+        ("feature_sides", [48], "feature_sides needs an encoder that takes any size; small_cnn takes one only"),
+        ("feature_sides", [4], "feature_sides.0 = 4 is not right: input should be greater than or equal to 8"),
         ("small_crops", [[3]], "small_crops.0 = .* at least 2 items"),
         ("probe_images", -1, "greater than or equal to 0"),
         ("whiten_stem", True, "whiten_stem is for fast_resnet, fast_resnet_2x; small_cnn has no stem"),
@@ -147,4 +149,5 @@ def test_views_of_the_classifier():
         repr(Views("gentle_mnist")),
         repr(Views("slight_mnist")),
     )
-    assert asked.head == {"hidden": [256], "layers": ["relu2"], "dropout": 0.3, "batch_norm": False}
+    own = {"hidden": [256], "dropout": 0.3, "batch_norm": False}
+    assert asked.head == own | {"layers": ["relu2"], "grid": 0, "sides": []}

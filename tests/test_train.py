@@ -87,6 +87,27 @@ def test_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(
     assert [e["loss"] for e in history] == [e["loss"] for e in expected]
 
 
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_muon_turns_the_update_of_a_convolution_into_an_orthogonal_one_and_leaves_the_rest_to_adamw(memory_format):
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(4, 16, 3, bias=False), torch.nn.BatchNorm2d(16), torch.nn.Conv2d(16, 8, 3)
+    )
+    model, images = model.to(memory_format=memory_format), torch.randn(8, 4, 9, 9)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    muon = settings_module.OPTIMIZERS["muon"](model.parameters(), lr=0.01, weight_decay=0.0, fused=True)
+    model(images).square().mean().backward()
+    muon.step()
+    for name, p in model.named_parameters():
+        step = (p.detach() - before[name]) / 0.01
+        if p.ndim == 4:
+            singular = torch.linalg.svdvals(step.flatten(1))
+            usual = 0.2 * max(step.flatten(1).shape) ** 0.5  # AdamW's updates have a root mean square of about 0.2
+            assert (singular / usual).sub(1).abs().max() < 0.2, name
+        else:
+            assert step.abs().sub(1 + 0.9).abs().max() < 1e-2, f"{name}: Adam's first step, with Nesterov's momentum"
+
+
 # A ResNet-18 in bfloat16 takes minutes on a processor without instructions for it.
 @pytest.mark.parametrize(("encoder", "precision"), [("resnet18", "float32"), ("fast_resnet", "bfloat16")])
 def test_a_batch_norm_network_with_probe_and_small_crops_resumes_to_the_same_weights(

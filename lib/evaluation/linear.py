@@ -6,7 +6,7 @@ so that no choice of steps or learning rate stands between two encoders.
 """
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -25,28 +25,6 @@ PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5)
 BLOCK = 2048
 #: Unlabelled images that BatchNorm's statistics of an encoder that never learnt are taken from.
 STATISTICS = 4000
-
-
-class Pooled(nn.Module):
-    """The maps of some layers, each averaged over a grid of ``cells`` × ``cells`` places: images to (N, width).
-
-    A map of fewer places than the grid is taken as it is, and so is an output that is no map.
-
-    Args:
-        layers: names of layers of the encoder; their outputs are joined in the order in which they are computed.
-    """
-
-    def __init__(self, encoder: nn.Module, layers: Sequence[str], cells: int):
-        super().__init__()
-        from torchvision.models.feature_extraction import create_feature_extractor  # here: see lib/models.py
-
-        self.maps, self.cells = create_feature_extractor(encoder, list(layers)), cells
-
-    def forward(self, images: Tensor) -> Tensor:
-        return torch.cat([self._grid(found).flatten(1) for found in self.maps(images).values()], 1)
-
-    def _grid(self, found: Tensor) -> Tensor:
-        return F.adaptive_avg_pool2d(found, min(self.cells, *found.shape[2:])) if found.ndim == 4 else found
 
 
 def plain_features(encoder: nn.Module, images: Tensor, views: Views) -> np.ndarray:

@@ -20,8 +20,9 @@ from lib.words import given_name
 SETTINGS = ("encoder", "weights", "whiten_stem", "projection", "projection_batch_norm", "views", "left_out",
             "augmented_views", "small_crops", "temperature", "epochs", "batch_size", "optimizer", "learning_rate",
             "weight_decay", "schedule", "precision", "probe_images", "hidden", "batch_norm", "dropout",
-            "label_smoothing", "feature_layers", "test_views", "test_view_count")  # fmt: skip
-CLASSIFIER_ONLY = ("feature_layers", "test_views", "test_view_count")
+            "label_smoothing", "feature_sides", "feature_layers", "feature_grid", "test_views",
+            "test_view_count")  # fmt: skip
+CLASSIFIER_ONLY = ("feature_sides", "feature_layers", "feature_grid", "test_views", "test_view_count")
 
 
 @dataclass(frozen=True)
@@ -182,6 +183,8 @@ def in_words(report: Report, asked: Value, name: str) -> Markup | None:
         return report.value(derive(lambda views: views_named(views, report.words, left_out), asked[name]))
     if name == "small_crops":
         return report.value(derive(lambda crops: crops_named(crops, report.words), asked[name]))
+    if name == "feature_grid":
+        return report.value(derive(lambda side: f"{side} × {side}" if side else "", asked[name]))
     if name == "encoder" or f"choice.{asked[name].content}" in report.words:
         return report.value(asked[name], "encoder" if name == "encoder" else "choice")
     return None

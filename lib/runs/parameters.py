@@ -138,10 +138,14 @@ class PretrainingParameters(TrainingParameters):
             raise ValueError(f"whiten_stem is for {able}; {self.encoder} has no stem of that kind")
         return self
 
+    def _check_size(self, name: str, asked: object) -> None:
+        """Refuse images of another size where the encoder takes none."""
+        if asked and not ENCODERS[self.encoder].any_size:
+            raise ValueError(f"{name} needs an encoder that takes any size; {self.encoder} takes one only")
+
     def _check_sides(self, name: str, sides: Iterable[int]) -> None:
         """Refuse smaller views where they cannot be had."""
-        if sides and not ENCODERS[self.encoder].any_size:
-            raise ValueError(f"{name} needs an encoder that takes any size; {self.encoder} takes one only")
+        self._check_size(name, sides)
         if sides and not any(isinstance(o, ResizedCrop) for o in VIEWS[self.views][0]):
             raise ValueError(f"{name} needs views with a resized crop; {self.views} has none")
         if any(side < 4 for side in sides):
@@ -161,6 +165,8 @@ class SimCLRParameters(PretrainingParameters):
     small_crops: list[Annotated[list[Positive], Field(min_length=2, max_length=2)]]
 
     feature_layers: list[str]
+    feature_grid: Annotated[int, Field(ge=0)]
+    feature_sides: list[Annotated[int, Field(ge=8, le=256)]]
     classifier_hidden: Width
     classifier_dropout: Annotated[float, Field(ge=0, lt=1)]
     classifier_batch_norm: bool
@@ -179,6 +185,7 @@ class SimCLRParameters(PretrainingParameters):
     @model_validator(mode="after")
     def _fit_together(self):
         self._check_sides("small_crops", [side for _, side in self.small_crops])
+        self._check_size("feature_sides", self.feature_sides)
         if (lasts := [last for last, _ in self.small_crops]) != sorted(set(lasts)):
             raise ValueError(f"small_crops ends at epochs {lasts}: each pair must end after the one before it")
         if len(set(map(tuple, self.labelled_chunks))) < len(self.labelled_chunks):
@@ -211,7 +218,8 @@ class SimCLRParameters(PretrainingParameters):
     def head(self) -> dict[str, Any]:
         """The classification head, as ``Classifier`` takes it."""
         own = {name: getattr(self, f"classifier_{name}") for name in ("hidden", "dropout", "batch_norm")}
-        return {"layers": self.feature_layers, **own}
+        where = {name: getattr(self, f"feature_{name}") for name in ("layers", "grid", "sides")}
+        return where | own
 
     @property
     def pretraining(self) -> Settings:

@@ -6,30 +6,29 @@ from torch import Tensor, nn
 
 from lib.evaluation.linear import (
     STATISTICS,
-    Pooled,
     best_evaluation,
     linear_evaluation,
     plain_features,
     without_learning,
 )
 from lib.evaluation.neighbours import knn_accuracy
-from lib.models import ENCODERS, SimCLR
+from lib.models import ENCODERS, Features, SimCLR
 from lib.runs.lab import Data
 from lib.runs.parameters import SimCLRParameters
 from lib.runs.records import Run
 from lib.runs.spoken import tell
 from lib.runs.trained import starting_point
 
-CELLS = 4  # maps are averaged over a grid of 4 × 4 places
+GRID = 4  # maps are averaged over a grid of 4 × 4 places
 
 
 def evaluate(run: Run, given: Data, model: SimCLR) -> None:
     """What a linear classifier makes of the encoder's features of the test images, for each list of labelled chunks.
 
-    The features are those that the run's head takes: maps of layers, averaged over a grid, or the output h. Beside it
-    stand a vote of the 20 nearest neighbours in h, and the control: the same classifier on as many features of the
-    encoder as it was before pretraining, with BatchNorm's statistics of unlabelled images or without, whichever is
-    better on held-out labels.
+    The features are those that the run's head takes: maps of layers, averaged over a grid, or the output h, of the
+    image in one size or in several (``feature_sides``). Beside it stand a vote of the 20 nearest neighbours in h, and
+    the control: the same classifier on as many features of the encoder as it was before pretraining, with BatchNorm's
+    statistics of unlabelled images or without, whichever is better on held-out labels.
     """
     p, images = run.asked, given.images
 
@@ -38,7 +37,7 @@ def evaluate(run: Run, given: Data, model: SimCLR) -> None:
 
     with run.phase("linear evaluation"):
         encoder, asked, h = _reader(p, model.encoder)
-        controls = [Pooled(c, p.feature_layers, CELLS) if p.feature_layers else c for c in untrained(run, given)]
+        controls = [Features(c, p.feature_layers, GRID, p.feature_sides) for c in untrained(run, given)]
         tested, controlled = features(encoder, images.test_images), [features(c, images.test_images) for c in controls]
         answers = images.test_labels.numpy()
         for place, entry in enumerate(run.results["classifiers"]):
@@ -59,15 +58,17 @@ def evaluate(run: Run, given: Data, model: SimCLR) -> None:
 
 def _reader(p: SimCLRParameters, encoder: nn.Module) -> tuple[nn.Module, slice, slice]:
     """One pass for both: what gives the head's features and h, and the columns of either, of which h are the last."""
-    width, (*_, (last, _)) = ENCODERS[p.encoder].features, encoder.named_children()
+    width, (*_, (last, _)) = ENCODERS[p.encoder].features * max(1, len(p.feature_sides)), encoder.named_children()
     if not p.feature_layers:
-        return encoder, slice(None), slice(None)
-    reader = Pooled(encoder, [*dict.fromkeys([*p.feature_layers, last])], CELLS)
+        return Features(encoder, sides=p.feature_sides), slice(None), slice(None)
+    reader = Features(encoder, [*dict.fromkeys([*p.feature_layers, last])], GRID, p.feature_sides)
     return reader, slice(None if last in p.feature_layers else -width), slice(-width, None)
 
 
 def untrained(run: Run, given: Data) -> list[nn.Module]:
     """The run's encoder as it was before pretraining; see ``without_learning``."""
+    p = run.asked
     with torch.random.fork_rng(devices=[]):  # the run's own random numbers go on as if there were no control
         encoder = starting_point(run.content, given.images).encoder
-    return without_learning(encoder, given.unlabelled(STATISTICS), run.asked.plain_views)
+    read = Features(encoder, sides=p.feature_sides)  # BatchNorm's statistics are of images as it will be given them
+    return [one.encoder for one in without_learning(read, given.unlabelled(STATISTICS), p.plain_views)]

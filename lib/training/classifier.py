@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lib.augment import Views
-from lib.models import Classifier, joined
+from lib.models import Classifier
 from lib.training.checkpoint import digest
 from lib.training.device import autocast, choose_device, choose_precision
 from lib.training.loop import History, check_images, fit
@@ -80,7 +80,7 @@ def compute_features(encoder: nn.Module, images: Tensor, views: Views, batch_siz
     modes = [(module, module.training) for module in encoder.modules()]  # not all need be in the same mode
     encoder.eval()
     device = next(encoder.parameters()).device
-    features = torch.cat([joined(encoder(views.plain(batch.to(device)))) for batch in images.split(batch_size)])
+    features = torch.cat([encoder(views.plain(batch.to(device))) for batch in images.split(batch_size)])
     for module, mode in modes:
         module.training = mode
     return features

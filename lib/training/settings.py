@@ -1,16 +1,33 @@
 """What decides a training besides model and data: epochs, batch, optimiser, schedule."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR
 
 from lib.training.device import PRECISIONS
 
+
+def muon(parameters: Iterable[Tensor], lr: float, weight_decay: float, fused: bool) -> torch.optim.Optimizer:
+    """Muon: the update of each weight matrix is made orthogonal (Jordan 2024, kellerjordan.github.io/posts/muon).
+
+    A convolution counts as the matrix (channels, inputs · kernel). Updates are scaled to the size of AdamW's, so that
+    AdamW's learning rates are a place to start from (Liu et al. 2025, arXiv:2502.16982, equation 4). What is no
+    matrix, BatchNorm's weights and the biases, is left to AdamW; both have Nesterov's momentum. ``fused`` is ignored,
+    as there is no such kernel.
+    """
+    # torch.optim.Muon takes matrices only. Imported here, because timm takes seconds and few runs need it.
+    from timm.optim import Muon
+
+    return Muon(parameters, lr, weight_decay, nesterov=True, betas=(0.9, 0.999))
+
+
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
+    "muon": muon,
     "sgd": lambda parameters, **options: torch.optim.SGD(parameters, momentum=0.9, nesterov=True, **options),
 }
 # Each schedule is stepped once a batch, so its period is counted in batches.

@@ -83,6 +83,9 @@ def _texts(kind: str, facts: Facts, say: Words) -> Texts:
     t["title"], t["description"] = t["title"].format(**given), t["description"].format(**given)
     for key in ("operations", "labelled_views", "then_test", "training_set"):
         t[key] = _chosen(t, key, given)
+    if kind == "classifier" and asked["feature_sides"]:
+        sizes = t["and"].join(f"{side} × {side}" for side in asked["feature_sides"])
+        t["labelled_views"] += t["comma"] + t["resized"].format(sizes)
     if kind in ("training-step", "network") and given["crops"]:
         key = "operations" if kind == "training-step" else "views"
         t[key] = t.get(key, "") + t["space"] + t["small_crops"].format(given["crops"])

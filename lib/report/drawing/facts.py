@@ -17,8 +17,8 @@ Texts = dict[str, str]
 Shape = tuple[int, ...]
 #: Settings that records lack which were made before there were such settings.
 BEFORE = {"weights": "none", "whiten_stem": False, "projection_batch_norm": False, "left_out": [], "augmented_views": 2,
-          "small_crops": [], "probe_images": 0, "feature_layers": [], "classifier_dropout": 0.0,
-          "classifier_batch_norm": False, "classifier_label_smoothing": 0.0}  # fmt: skip
+          "small_crops": [], "probe_images": 0, "feature_layers": [], "feature_grid": 0, "feature_sides": [],
+          "classifier_dropout": 0.0, "classifier_batch_norm": False, "classifier_label_smoothing": 0.0}  # fmt: skip
 
 
 class Row(NamedTuple):
@@ -53,6 +53,22 @@ class Facts:
         return _simclr(*self.network)[1]
 
     @property
+    def feature_shapes(self) -> list[tuple[str, Shape]]:
+        """The layers whose outputs are the classifier's features, with their shapes; of no layer, ``h``.
+
+        Where an image is shown to the encoder in several sizes, equal shapes of a layer are named once.
+        """
+        encoder, projection, (channels, *size), batch_norm = self.network
+        layers, grid = self.asked["feature_layers"], self.asked["feature_grid"]
+        sizes = [(side, side) for side in self.asked["feature_sides"]] or [size]
+        found = [_simclr(encoder, projection, (channels, *size), batch_norm)[1] for size in sizes]
+        if not layers:
+            return [("*h*", found[0]["encoder"])]
+        maps = [(name, shapes[f"encoder.{name}"]) for name in layers for shapes in found]
+        placed = [(name, (shape[0], *(min(side, grid or side) for side in shape[1:]))) for name, shape in maps]
+        return [*dict.fromkeys(placed)]
+
+    @property
     def classifier(self) -> Classifier:
         return self._head[0]
 
@@ -64,7 +80,8 @@ class Facts:
     @property
     def _head(self) -> tuple[Classifier, dict[str, Shape]]:
         head = (tuple(self.asked["classifier_hidden"]), tuple(self.asked["feature_layers"]),
-                self.asked["classifier_dropout"], self.asked["classifier_batch_norm"])  # fmt: skip
+                self.asked["classifier_dropout"], self.asked["classifier_batch_norm"],
+                self.asked["feature_grid"], tuple(self.asked["feature_sides"]))  # fmt: skip
         return _classifier(self.network, len(self.dataset["classes"]), *head)
 
     @property
@@ -126,11 +143,11 @@ def _simclr(encoder: str, projection: Shape, image: Shape, batch_norm: bool) -> 
 
 @cache
 def _classifier(
-    network: tuple, classes: int, hidden: Shape, names: tuple[str, ...], dropout: float, batch_norm: bool
+    network: tuple, classes: int, hidden: Shape, names: tuple[str, ...], *rest: Any
 ) -> tuple[Classifier, dict[str, Shape]]:
     model, image = _simclr(*network)[0], network[2]
     with torch.device("meta"):
-        built = Classifier(model.encoder, image, classes, hidden, names or None, dropout, batch_norm)
+        built = Classifier(model.encoder, image, classes, hidden, names, *rest)
     return built, output_shapes(built, image)
 
 

@@ -2,7 +2,7 @@
 
 import math
 
-from lib.report.drawing.facts import Facts, Row, Shape, Texts
+from lib.report.drawing.facts import Facts, Row, Texts
 from lib.report.drawing.sheet import WIDE, Box, Sheet
 from lib.report.measure import wrapped
 from lib.runs.records import picture
@@ -169,9 +169,3 @@ def _rows(sheet: Sheet, facts: Facts, rows: list[Row], top: float, outcome: str,
             sheet.tag(276, box.cy)
         above = box
     return above.bottom
-
-
-def feature_shapes(facts: Facts) -> list[tuple[str, Shape]]:
-    """The layers whose outputs are the classifier's features, with their shapes; the encoder's own output is ``h``."""
-    names = facts.asked["feature_layers"]
-    return [(name, facts.shapes[f"encoder.{name}"]) for name in names] or [("*h*", facts.shapes["encoder"])]

@@ -3,7 +3,7 @@
 import math
 
 from lib.report.drawing.facts import Facts, Texts
-from lib.report.drawing.network import feature_shapes, originals, tensor
+from lib.report.drawing.network import originals, tensor
 from lib.report.drawing.sheet import Box, Sheet
 
 WIDE = 312  # of the boxes in the middle
@@ -87,10 +87,11 @@ def classifier(facts: Facts, t: Texts) -> Sheet:
 
 def _features(sheet: Sheet, facts: Facts, t: Texts, f: Box) -> float:
     """What the head is given, beside the arrow to it; returns the lower edge."""
-    shapes = feature_shapes(facts)
-    parts = t["comma"].join(f"{name} {tensor(*shape)}" for name, shape in shapes)
-    key = "head_takes_h" if not facts.asked["feature_layers"] else "head_takes"
-    return sheet.text(102, f.bottom + 16, t[key].format(parts=parts, width=facts.width), "start", 13, room=228)
+    parts = t["comma"].join(f"{name} {tensor(*shape)}" for name, shape in facts.feature_shapes)
+    layers, grid = (facts.asked[f"feature_{name}"] for name in ("layers", "grid"))
+    key = "head_takes_h" if not layers else "head_takes_grid" if grid else "head_takes"
+    said = t[key].format(parts=parts, width=facts.width, grid=grid)
+    return sheet.text(102, f.bottom + 16, said, "start", 13, room=228)
 
 
 def _head(sheet: Sheet, facts: Facts, t: Texts, top: float) -> tuple[Box, float]:
