@@ -27,10 +27,10 @@ from lib.training import pretrain
 PAGE = ROOT / "docs/cifar10.md"
 #: What each trial changes of the recipe.
 TRIALS: dict[str, dict[str, Any]] = {
-    "fast-19": {},
-    "fast-33": {"epochs": 33, "small_crops": [[10, 16], [27, 24]]},
+    "as-it-is": {},
+    "adamw": {"optimizer": "adamw", "learning_rate": 0.002},
+    "one-size": {"feature_sides": []},
     "2x-9": {"encoder": "fast_resnet_2x", "epochs": 9, "small_crops": [[2, 16], [9, 24]]},
-    "2x-11": {"encoder": "fast_resnet_2x", "epochs": 11, "small_crops": [[6, 16], [11, 24]]},
 }
 
 
