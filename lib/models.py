@@ -237,14 +237,12 @@ class Features(nn.Module):
     """
 
     def __init__(self, encoder: nn.Module, layers: Sequence[str] = (), grid: int = 0, sides: Sequence[int] = ()):
-        from torchvision.models.feature_extraction import create_feature_extractor
-
         super().__init__()
         known = [name for name, _ in encoder.named_modules() if name]
         if unknown := set(layers) - set(known):
             raise ValueError(f"the encoder has no layer {sorted(unknown)}; there are: {', '.join(known)}.")
         self.sizes = nn.ModuleList([nn.Upsample((side, side), mode="bicubic") for side in sides] or [nn.Identity()])
-        self.encoder, self.grid = create_feature_extractor(encoder, [*layers]) if layers else encoder, grid
+        self.encoder, self.grid = _up_to(encoder, layers) if layers else encoder, grid
 
     def forward(self, images: Tensor) -> Tensor:
         found = [self.encoder(resized(images)) for resized in self.sizes]
@@ -254,6 +252,13 @@ class Features(nn.Module):
     def _placed(self, output: Tensor) -> Tensor:
         averaged = self.grid and output.ndim == 4
         return F.adaptive_avg_pool2d(output, min(self.grid, *output.shape[2:])) if averaged else output
+
+
+def _up_to(encoder: nn.Module, layers: Sequence[str]) -> nn.Module:
+    """The encoder, whose outputs are those of some of its layers, by name."""
+    from torchvision.models.feature_extraction import create_feature_extractor
+
+    return create_feature_extractor(encoder, list(layers))
 
 
 class Classifier(_WithEncoder):

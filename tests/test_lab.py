@@ -478,3 +478,18 @@ def test_what_follows_papermill_reaches_it_as_it_was_given(monkeypatch):
     given = ["notebooks/mnist.ipynb", "out.ipynb", "-p", "epochs", "2", "-y", "labelled_chunks: [[5]]", "--log-output"]
     monkeypatch.setattr(command, "_module", lambda *words: list(words))
     assert command.main(["papermill", *given]) == ["papermill", *given]
+
+
+def test_jupyterlab_opens_the_first_lesson_and_asks_no_question_before_it(monkeypatch):
+    from lib.cli import lessons
+
+    first = ROOT / "my-notebooks" / "1-mnist.ipynb"
+    monkeypatch.setattr(lessons, "lay_out", lambda language: [])
+    monkeypatch.setattr(lessons, "copy_of", lambda name, language: first)
+    monkeypatch.setattr(command, "_module", lambda *words: list(words))
+    words = command.main(["notebooks", "--language", "en"])
+    assert words[:2] == ["jupyter", "lab"]
+    asked = dict(word.removeprefix("--").split("=", 1) for word in words[2:])
+    assert asked["LabApp.default_url"] == "/lab/tree/my-notebooks/1-mnist.ipynb"
+    settings = json.loads((Path(asked["LabApp.app_settings_dir"]) / "overrides.json").read_text(encoding="utf-8"))
+    assert settings["@jupyterlab/apputils-extension:notification"]["fetchNews"] == "false"

@@ -85,7 +85,9 @@ def _carry_out(asked: argparse.Namespace, rest: list[str]) -> int:
                 print(line)
             # the whole kit is in reach, the first lesson in sight
             first = lessons.copy_of(lessons.LESSONS[0], language).relative_to(ROOT).as_posix()
-            return _module("jupyter", "lab", f"--ServerApp.root_dir={ROOT}", f"--LabApp.default_url=/lab/tree/{first}")
+            settings = ROOT / "lib/cli/jupyterlab"  # no question about news before the first lesson
+            options = [f"--LabApp.default_url=/lab/tree/{first}", f"--LabApp.app_settings_dir={settings}"]
+            return _module("jupyter", "lab", f"--ServerApp.root_dir={ROOT}", *options)
         case "lessons":
             return _module("lib.cli.generate", *asked.names, *(["--check"] if asked.check else []))
         case "test":

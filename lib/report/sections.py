@@ -171,6 +171,8 @@ def network(report: Report, images: Images) -> None:
         head_epochs=report.count(asked["classifier_epochs"]),
         anchor=f"settings-{images.name}",
     )  # fmt: skip
+    if asked["optimizer"].content == "muon":
+        report.text("network.muon")
     report.diagrams(first, "network", "training-step", "classifier")
     for other in drawing.networks(list(images.runs.values()))[1:]:
         report.diagrams(other, "network")
