@@ -105,12 +105,13 @@ def test_numbers_are_those_of_the_run():
         assert "(48, 16, 16)" in improved
         assert "ResNet-18" not in improved
     head = said(draw("classifier", "improved-cifar10"))
-    for shown in ("stage1 (64, 8, 8)", "stage2", "(128, 4, 4)", "6,144"):
+    sizes = "each in 32 × 32 and in 48 × 48 and in 64 × 64 pixels"
+    for shown in (sizes, "stage1 (64, 4, 4)", "stage2", "(128, 4, 4)", "4 × 4 places", "9,216"):
         assert shown in head
     for count in ("60,000", "24,000", "12,000", "6,000"):
         assert count in said(draw("data", "original"))
     step = said(draw("training-step", "improved-cifar10"))
-    assert "AdamW" in step
+    assert "Muon" in step
     assert "crop, flip, colour jitter, greyscale" in step
     assert "flip" not in said(draw("training-step", "improved-mnist"))
 
