@@ -22,6 +22,7 @@ SETTINGS = ("encoder", "weights", "whiten_stem", "projection", "projection_batch
             "weight_decay", "schedule", "precision", "probe_images", "hidden", "batch_norm", "dropout",
             "label_smoothing", "feature_sides", "feature_layers", "feature_grid", "test_views",
             "test_view_count")  # fmt: skip
+UNLESS_ASKED = ("feature_sides", "feature_grid")  # without them images and maps are taken as they are
 CLASSIFIER_ONLY = ("feature_sides", "feature_layers", "feature_grid", "test_views", "test_view_count")
 
 
@@ -186,7 +187,7 @@ def in_words(report: Report, asked: Value, name: str) -> Markup | None:
     if name == "small_crops":
         return report.value(derive(lambda crops: crops_named(crops, report.words), asked[name]))
     if name == "feature_grid":
-        return report.value(derive(lambda side: f"{side} × {side}" if side else "", asked[name]))
+        return report.value(derive(lambda side: f"{side} × {side}", asked[name]))
     if name == "encoder" or f"choice.{asked[name].content}" in report.words:
         return report.value(asked[name], "encoder" if name == "encoder" else "choice")
     return None
@@ -207,6 +208,7 @@ def settings(report: Report, images: Images) -> None:
                 )
                 name = key if key in CLASSIFIER_ONLY and part == "classifier" else name
                 shown = name in asked and not (key in CLASSIFIER_ONLY and part == "pretraining")
+                shown = shown and (key not in UNLESS_ASKED or bool(asked[name].content))
                 row[column] = (in_words(report, asked, name) or report.value(asked[name])) if shown else ""
         if any(list(row.values())[1:]):
             rows.append(row)
