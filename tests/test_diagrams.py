@@ -105,8 +105,8 @@ def test_numbers_are_those_of_the_run():
         assert "(48, 16, 16)" in improved
         assert "ResNet-18" not in improved
     head = said(draw("classifier", "improved-cifar10"))
-    sizes = "each in these sizes: 32 × 32, 48 × 48, 64 × 64 pixels"
-    for shown in (sizes, "stage1 (64, 4, 4)", "stage2", "(128, 4, 4)", "4 × 4 places", "9,216"):
+    sizes = "in 32 × 32, 48 × 48, 64 × 64 pixels"
+    for shown in (sizes, "stage1 (64, 4, 4)", "stage2", "(128, 4, 4)", "averaged to", "9,216"):
         assert shown in head
     for count in ("60,000", "24,000", "12,000", "6,000"):
         assert count in said(draw("data", "original"))

@@ -190,6 +190,7 @@ def harmful(tmp_path_factory):
     folder = tmp_path_factory.mktemp("harm")
     source = next((ROOT / "figures/records").glob("improved/mnist-*")) / "record.json"
     record = json.loads(source.read_text())
+    record.pop("sha256", None)  # what its run wrote is changed below
     text = (HARM[0] + HARM[1] + HARM[2] + HARM[3] + HARM[5] + " $x_ 猫🐱").replace("(1)", "(document)")
     for key in ("name", "profile", "environment"):
         record[key] = poisoned(record[key], text)

@@ -26,6 +26,8 @@ LATER = {
     "classifier_label_smoothing": 0.0,
     "whiten_stem": False,
     "weights": "none",
+    "feature_grid": 0,
+    "feature_sides": [],
 }
 NO_PART_OF_THE_METHOD = {"recipe", "precision", "probe_images"}  # later too; none of them changes what is trained
 

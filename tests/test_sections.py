@@ -26,6 +26,7 @@ CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 def colour_record(seed):
     """An MNIST record turned into the record of a CIFAR-10 run on the JPEG copy, with all that such a run keeps."""
     record = copy.deepcopy(load(MNIST / f"mnist-seed{seed}"))
+    del record["sha256"]  # what its run wrote is changed below
     record["name"], record["parameters"]["run"] = f"cifar10-seed{seed}", "cifar10"
     record["dataset"] |= {"name": "cifar10", "source": "JPEG copy", "genuine": False, "classes": CLASSES}
     record["dataset"] |= {"train": 50000, "test": 10000, "shape": [3, 32, 32], "description": "JPEG copies"}

@@ -22,8 +22,8 @@ def test_a_value_knows_its_way(record):
     accuracy = record["results"]["classifiers"][1]["test_accuracy"]
     (source,) = accuracy.sources
     assert source == ("mnist-seed1/record.json", ".results.classifiers[1].test_accuracy", accuracy.content)
-    loss = record["history"]["classifier, 6000 labels"][0]["loss"]
-    assert loss.sources[0].key == '.history["classifier, 6000 labels"][0].loss'
+    loss = record["history"]["classifier on chunks 5"][0]["loss"]
+    assert loss.sources[0].key == '.history["classifier on chunks 5"][0].loss'
 
 
 def test_what_is_computed_keeps_every_source():

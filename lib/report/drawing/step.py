@@ -90,8 +90,7 @@ def _features(sheet: Sheet, facts: Facts, t: Texts, f: Box) -> float:
     parts = t["comma"].join(f"{name} {tensor(*shape)}" for name, shape in facts.feature_shapes)
     layers, grid = (facts.asked[f"feature_{name}"] for name in ("layers", "grid"))
     key = "head_takes_h" if not layers else "head_takes_grid" if grid else "head_takes"
-    said = t[key].format(parts=parts, width=facts.width, grid=grid)
-    return sheet.text(102, f.bottom + 16, said, "start", 13, room=228)
+    return sheet.text(102, f.bottom + 16, t[key].format(parts=parts, width=facts.width), "start", 13, room=228)
 
 
 def _head(sheet: Sheet, facts: Facts, t: Texts, top: float) -> tuple[Box, float]:
