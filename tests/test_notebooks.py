@@ -19,7 +19,7 @@ READ = {
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_code_cells_show_the_method_and_not_the_bookkeeping(notebook):
     for shown in (c for c in READ[notebook] if c.cell_type == "code"):
-        limit = 17 if "parameters" in shown.metadata.get("tags", ()) else 12
+        limit = 16 if "parameters" in shown.metadata.get("tags", ()) else 12
         assert len(shown.source.splitlines()) <= limit, shown.source
     imports = [line for c in READ[notebook] for line in c.source.splitlines() if line.startswith(("import ", "from "))]
     assert len(imports) <= 7

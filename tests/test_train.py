@@ -95,7 +95,7 @@ def test_muon_turns_the_update_of_a_convolution_into_an_orthogonal_one_and_leave
     )
     model, images = model.to(memory_format=memory_format), torch.randn(8, 4, 9, 9)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    muon = settings_module.OPTIMIZERS["muon"](model.parameters(), lr=0.01, weight_decay=0.0, fused=True)
+    muon = settings_module.OPTIMIZERS["muon"](model.parameters(), lr=0.01, weight_decay=0.0)
     model(images).square().mean().backward()
     muon.step()
     for name, p in model.named_parameters():

@@ -199,7 +199,7 @@ def _start(model: nn.Module, images: Tensor, settings: Settings, identity: dict)
     """Optimiser and schedule for the weights that learn, and what tells this run from another."""
     learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
     optimizer = OPTIMIZERS[settings.optimizer](
-        learning.values(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        learning.values(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
     steps = settings.epochs * math.ceil(len(images) / settings.batch_size)
     schedule = SCHEDULES[settings.schedule](optimizer, steps)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -10,13 +11,12 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, O
 from lib.training.device import PRECISIONS
 
 
-def muon(parameters: Iterable[Tensor], lr: float, weight_decay: float, fused: bool) -> torch.optim.Optimizer:
+def muon(parameters: Iterable[Tensor], lr: float, weight_decay: float) -> torch.optim.Optimizer:
     """Muon: the update of each weight matrix is made orthogonal (Jordan 2024, kellerjordan.github.io/posts/muon).
 
     A convolution counts as the matrix (channels, inputs · kernel). Updates are scaled to the size of AdamW's, so that
     AdamW's learning rates are a place to start from (Liu et al. 2025, arXiv:2502.16982, equation 4). What is no
-    matrix, BatchNorm's weights and the biases, is left to AdamW; both have Nesterov's momentum. ``fused`` is ignored,
-    as there is no such kernel.
+    matrix, BatchNorm's weights and the biases, is left to AdamW; both have Nesterov's momentum.
     """
     # torch.optim.Muon takes matrices only. Imported here, because timm takes seconds and few runs need it.
     from timm.optim import Muon
@@ -25,10 +25,10 @@ def muon(parameters: Iterable[Tensor], lr: float, weight_decay: float, fused: bo
 
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
+    "adam": partial(torch.optim.Adam, fused=True),
+    "adamw": partial(torch.optim.AdamW, fused=True),
     "muon": muon,
-    "sgd": lambda parameters, **options: torch.optim.SGD(parameters, momentum=0.9, nesterov=True, **options),
+    "sgd": partial(torch.optim.SGD, momentum=0.9, nesterov=True, fused=True),
 }
 # Each schedule is stepped once a batch, so its period is counted in batches.
 SCHEDULES: dict[str, Callable[[torch.optim.Optimizer, int], LRScheduler]] = {
