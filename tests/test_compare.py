@@ -115,6 +115,18 @@ def test_small_views_take_less_time():
     assert estimate._steps(p, dataset) == pytest.approx((5 / 4 + 3 * 9 / 16 + 2) * 20_000)
 
 
+def test_features_of_enlarged_images_take_more_time():
+    record = load(ROOT / "figures/records/improved/cifar10-seed0")
+    took, sides = record["seconds"], {}
+    for feature_sides in ([32, 48, 64], [32], []):
+        run = grid.expand("cifar10", [0], {"recipe": "improved", "feature_sides": [feature_sides]})[0].parameters
+        sides[tuple(feature_sides)] = estimate.seconds(run, record["dataset"], [(False, record)])[0]
+    assert sides[32, 48, 64] == pytest.approx(estimate.STARTING + sum(took.values()))
+    heads = sum(took[head["history"]] for head in record["results"]["classifiers"])
+    saved = (heads + took["test"] + took["linear evaluation"]) * (1 - 1 / (1 + 1.5**2 + 2**2))
+    assert sides[32,] == sides[()] == pytest.approx(sides[32, 48, 64] - saved)
+
+
 def rows(accuracies, states):
     """A table's rows with records of these accuracies."""
     made = shown.rows(

@@ -139,6 +139,13 @@ def test_the_linear_evaluation_stands_beside_the_others_where_the_records_have_i
     drawn = plots.headline([r.content for r in cifar.main], CLAIMS.content, writer.words)
     linear, head = drawn.axes[0].patches[:2]
     assert (linear.get_width(), head.get_width()) == (pytest.approx(71), pytest.approx(71.12))
+    enlarged = {"en": ("a width of 48 pixels", "larger in training"), "zh": ("边长 48 像素", "显得比")}[language]
+    for sides, there in (([48], True), ([32], False), ([], False)):
+        for record in cifar.main:
+            record.content["parameters"]["feature_sides"] = sides
+        shown.clear()
+        findings.evaluations(writer, cifar)
+        assert [part in text(shown) for part in enlarged] == [there, there], sides
 
 
 def test_published_figures_stand_beside_a_copy_but_not_beside_a_sample(both, shown):

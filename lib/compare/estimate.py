@@ -11,6 +11,7 @@ from lib.runs.records import runs_folder
 
 STARTING = 8.0  # seconds of each run that no record counts: a new process, its imports, the record's writing
 NEWEST = 60  # records that are looked at
+EVALUATION = ("test", "linear evaluation")  # phases of a record in which, as in the heads' training, features are taken
 
 
 def known(folder: Path | None = None) -> list[tuple[bool, dict[str, Any]]]:
@@ -46,7 +47,10 @@ def seconds(
     heads = [took[entry["history"]] for entry in record["results"]["classifiers"]]
     pretraining = took["pretraining"] * _steps(asked, dataset) / _steps(before, record["dataset"])
     head = sum(heads) * _labels(asked, dataset) / _labels(before, record["dataset"])
-    return STARTING + pretraining + head + sum(took.values()) - took["pretraining"] - sum(heads), here
+    evaluation = sum(took.get(phase, 0.0) for phase in EVALUATION)  # older records have no linear evaluation
+    rest = sum(took.values()) - took["pretraining"] - sum(heads) - evaluation
+    larger = _pixels(asked, dataset) / _pixels(before, record["dataset"])
+    return STARTING + pretraining + (head + evaluation) * larger + rest, here
 
 
 def _alike(asked: dict[str, Any], dataset: Mapping[str, Any], record: dict[str, Any]) -> bool:
@@ -68,3 +72,9 @@ def _steps(p: Mapping[str, Any], dataset: Mapping[str, Any]) -> float:
 def _labels(p: Mapping[str, Any], dataset: Mapping[str, Any]) -> float:
     """Images seen by all heads in their trainings."""
     return p["classifier_epochs"] * dataset["train"] / p["chunk_count"] * sum(map(len, p["labelled_chunks"]))
+
+
+def _pixels(p: Mapping[str, Any], dataset: Mapping[str, Any]) -> float:
+    """Pixels from which the features of an image are taken, as a multiple of its own: it may be enlarged."""
+    side = dataset["shape"][-1]
+    return sum((larger / side) ** 2 for larger in p.get("feature_sides", ())) or 1.0

@@ -165,8 +165,10 @@ def evaluations(report: Report, images: Images) -> None:
         knn=report.percent(each(entries, "knn_accuracy")),
         head=report.percent(each(entries, "test_accuracy")),
     )
-    if (sides := images.first["parameters"].get("feature_sides")) and len(sides) > 1:
-        report.text("evaluations.sizes", sides=report.words.list([report.count(side) for side in sides]))
+    sides, shape = images.first["parameters"].get("feature_sides"), images.first["dataset"]["shape"]
+    if sides and sides.content != shape.content[-1:]:
+        key = "evaluations.sizes" if len(sides) > 1 else "evaluations.size"
+        report.text(key, sides=report.words.list([report.count(side) for side in sides]))
     drawn = plots.evaluations([r.content for r in images.main], report.figure_words)
     report.figure(drawn, "evaluations", anchor, name=images.title)
 
