@@ -1,14 +1,13 @@
 """What the recipe `improved` could be: each trial is its run with some parameters changed, scored on held-out images.
 
 python -m bench.improved FOLDER NAME ... makes the trials of these names, or all, that FOLDER has no record of, and
-writes bench/results/improved.json and the table in docs/cifar10.md; an interrupted trial resumes.
+writes bench/results/improved.json, of which it shows the table; an interrupted trial resumes.
 
 A trial takes the steps of cifar10.ipynb, but the training images of chunk 5, which no run uses, stand in for the test
 images, which are not looked at.
 """
 
 import argparse
-import json
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
@@ -18,13 +17,11 @@ from typing import Any
 from bench.methods import HELD_OUT, SEED, made
 from bench.run import load, save
 from lib import data
-from lib.files import ROOT, fill
 from lib.models import Classifier, freeze_encoder
 from lib.runs import lab, parameters, plain, recipes, records
 from lib.runs.trained import starting_point
 from lib.training import pretrain
 
-PAGE = ROOT / "docs/cifar10.md"
 #: What each trial changes of the recipe.
 TRIALS: dict[str, dict[str, Any]] = {
     "as-it-is": {},
@@ -110,10 +107,8 @@ def main() -> None:
     given = parser.parse_args()
     for name in given.names or TRIALS:
         found = row(trial(asked(name, given.folder)))
-        rows = load("improved") | {name: found}
-        save("improved", rows)
-        fill(PAGE, "trials", table(rows.values()))
-        print(json.dumps(found))
+        save("improved", load("improved") | {name: found})
+    print(table(load("improved").values()), end="")
 
 
 if __name__ == "__main__":

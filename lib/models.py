@@ -250,8 +250,10 @@ class Features(nn.Module):
         return torch.cat([self._placed(output).flatten(1) for outputs in layers for output in outputs], 1)
 
     def _placed(self, output: Tensor) -> Tensor:
-        averaged = self.grid and output.ndim == 4
-        return F.adaptive_avg_pool2d(output, min(self.grid, *output.shape[2:])) if averaged else output
+        if not self.grid or output.ndim != 4:
+            return output
+        within = "cpu" if output.device.type == "mps" else output.device  # Apple's GPUs average over equal parts only
+        return F.adaptive_avg_pool2d(output.to(within), min(self.grid, *output.shape[2:])).to(output.device)
 
 
 def _up_to(encoder: nn.Module, layers: Sequence[str]) -> nn.Module:

@@ -157,6 +157,14 @@ def test_the_table_says_accuracies_and_differences_to_the_first():
         words.use("en")
 
 
+def test_two_heads_of_a_run_are_not_taken_for_seeds():
+    made = rows([[0.9, 0.92]], ["done"])
+    for record in made[0].records.values():
+        head = copy.deepcopy(record["results"]["classifiers"][0]) | {"test_accuracy": 0.5}
+        record["results"]["classifiers"].insert(1, head)
+    assert "91.0 ± 1.4% / 50.00 ± 0.00%" in repr(shown.Table([], made))
+
+
 def test_a_row_that_is_not_finished_says_how_far_it_is():
     table = shown.Table([], rows([[], []], ["running", "failed"]))
     table.rows[1].note = "<b>the loss became nan</b>"

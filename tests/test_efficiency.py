@@ -4,9 +4,11 @@ import pytest
 import torch
 
 from lib.augment import Views
+from lib.evaluation import efficiency
 from lib.evaluation.efficiency import Trial, draw_labels, enough
 from lib.evaluation.protocols import HEADS, WAYS
 from lib.models import SimCLR
+from lib.training import train_classifier
 from lib.training.settings import Settings
 
 QUICK = Settings(2, 32, learning_rate=0.003)
@@ -63,6 +65,32 @@ def test_the_start_of_each_way_is_the_one_it_says(trial, monkeypatch):
     found = {way: trial.accuracy(way, 300, 0) for way in WAYS}
     frozen = {way for way, (start, learner) in WAYS.items() if start == "pretrained" and learner != "whole"}
     assert all((found[way] < 0.2) == (way in frozen) for way in WAYS if way != "fine-tuned"), found
+    assert found["fine-tuned"] < 0.2, "of all zeros nothing is learnt: every gradient is 0"
+
+
+def test_just_the_ways_that_train_the_whole_network_change_its_weights(trial, monkeypatch):
+    changed = weights_that_change(monkeypatch)
+    for way, (start, learner) in WAYS.items():
+        changed.clear()
+        trial.accuracy(way, 30, 0)
+        assert changed == {"hidden": [False], "whole": [True]}.get(learner, []), (way, start)
+    for name in HEADS:
+        changed.clear()
+        trial.head(name, SimCLR("small_cnn").projection_head, 30, 0)
+        assert changed == [False], name
+
+
+def weights_that_change(monkeypatch):
+    """A list to which every training of a classifier adds whether its encoder's weights are others than before."""
+    changed = []
+
+    def watched(classifier, *arguments, **named):
+        before = [p.clone() for p in classifier.encoder.parameters()]
+        train_classifier(classifier, *arguments, **named)
+        changed.append(any(not torch.equal(p, q) for p, q in zip(before, classifier.encoder.parameters(), strict=True)))
+
+    monkeypatch.setattr(efficiency, "train_classifier", watched)
+    return changed
 
 
 def test_heads_and_what_training_mode_does_to_a_frozen_encoder(digits):

@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
+import torchvision
 
 from lib import data
 from lib.augment import Views
@@ -112,5 +113,22 @@ def test_the_starting_point_is_where_pretraining_began(whiten_stem):
     if whiten_stem:
         rows = data.join(data.chunks(colour, *[len(colour.train_images) // 5] * 5), [1, 2])[:4000]
         whiten(model.encoder, Views("simclr_cifar10").plain(colour.train_images[rows]))
-    found = trained.starting_point({"parameters": p}, colour).state_dict()
+    start = trained.starting_point({"parameters": p}, colour)
+    found = start.state_dict()
     assert all(torch.equal(value, found[name]) for name, value in model.state_dict().items())
+    read_back = trained.untrained({"parameters": p, "dataset": {"shape": colour.image_shape}})
+    assert [learns.requires_grad for learns in read_back.parameters()] == [
+        learns.requires_grad for learns in start.parameters()
+    ], "fine-tuned and from scratch, the same weights learn"
+
+
+def test_a_start_without_what_was_learnt_elsewhere(tmp_path):
+    colour, file = data.samples.SAMPLES["cifar10"](), tmp_path / "resnet18.pth"
+    torch.save(torchvision.models.resnet18().state_dict(), file)
+    p = {"encoder": "resnet18", "projection": [16], "weights": str(file), "seed": 3}  # as in older records
+    given, random = (trained.starting_point({"parameters": p}, colour, w).encoder for w in (None, "none"))
+    elsewhere = torch.load(file)["layer1.0.conv1.weight"]
+    assert torch.equal(given.layer1[0].conv1.weight, elsewhere)
+    assert not torch.equal(random.layer1[0].conv1.weight, elsewhere)
+    torch.manual_seed(3)
+    assert torch.equal(random.layer1[0].conv1.weight, SimCLR("resnet18", (16,)).encoder.layer1[0].conv1.weight)

@@ -22,6 +22,7 @@ from lib.runs.parameters import (
     MethodsParameters,
     ParameterError,
     SimCLRParameters,
+    read,
 )
 from lib.runs.profiles import defaults
 
@@ -94,6 +95,30 @@ def test_crops_larger_than_the_images():
     given = {"small_crops": [[1, 16], [2, 4000]], "encoder": "fast_resnet", "views": "simclr_cifar10"}
     text = refused(checks.check_simclr, simclr("cifar10", **given), images(shape=(3, 32, 32)))
     assert "small_crops = [[2, 4000]] are larger than the images: sides of at most 32" in text
+
+
+def test_grey_images_have_too_few_directions_to_whiten():
+    given = {"encoder": "fast_resnet", "whiten_stem": True, "views": "original_mnist", "small_crops": []}
+    given |= {"classifier_views": "plain", "test_views": "plain", "feature_sides": []}
+    text = refused(checks.check_simclr, simclr("cifar10", **given), images())
+    assert "24 pairs of filters" in text
+    assert "has 16 values only" in text
+    checks.check_simclr(simclr("cifar10", **given | {"views": "simclr_cifar10"}), images(shape=(3, 32, 32)))
+
+
+def test_the_mnist_notebook_does_not_whiten():
+    given = {"recipe": "quick", "encoder": "fast_resnet", "feature_layers": ["stage1"], "whiten_stem": True}
+    given |= {"profile": "explore", "run": "mnist", "runs": "", "seed": 0}
+    with pytest.raises(ParameterError, match="mnist.ipynb does not whiten"):
+        read("mnist", given)
+    assert not read("mnist", given | {"whiten_stem": False}).whiten_stem
+
+
+def test_a_linear_evaluation_needs_a_label_to_fit_and_one_to_choose_by():
+    given = {"batch_size": 2, "classifier_batch_size": 1, "labelled_chunks": [[5]]}
+    given |= {"unlabelled_chunks": [1, 2], "probe_images": 0, "illustrated": False}
+    assert "needs two labelled images at least" in refused(checks.check_simclr, simclr(**given), images(10))
+    checks.check_simclr(simclr(**given), images(20))
 
 
 def test_too_few_labels_for_the_probe():

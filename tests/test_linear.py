@@ -74,6 +74,26 @@ def test_it_finds_the_classes_and_the_test_labels_choose_nothing(width):
         np.testing.assert_array_equal(part, was)
 
 
+def test_a_penalty_that_is_too_small_for_all_rows_gives_way_to_a_larger_one(monkeypatch):
+    rng, weights, asked = np.random.default_rng(0), linear.Ridge.weights, []
+
+    def failing(ridge, penalty):
+        """As cholesky_ex may once all rows are in."""
+        if len(ridge.rows) == 100:
+            asked.append(penalty)
+            return None if len(asked) < 3 else weights(ridge, penalty)
+        return weights(ridge, penalty)
+
+    monkeypatch.setattr(linear.Ridge, "weights", failing)
+    common, own = rng.standard_normal((2, 120))
+    rows, labels = np.stack([common + own / 10, common], 1).astype(np.float32), (own > 0).astype(int)
+    found = linear.linear_evaluation(rows[:100], labels[:100], rows[100:], labels[100:])
+    place = PENALTIES.index(asked[0])
+    assert place > 2, "what tells the classes apart is a small difference, which a large penalty hides"
+    assert asked == list(PENALTIES[place - 2 : place + 1])[::-1]
+    assert found["penalty"] == asked[-1]
+
+
 def test_the_penalty_is_the_one_that_serves_held_out_labels_best():
     """With hardly more rows than noisy features a small penalty learns the noise by heart."""
     (train, labels), (test, test_labels) = clouds(240, 200), clouds(2000, 200, 1)

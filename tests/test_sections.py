@@ -139,6 +139,12 @@ def test_the_linear_evaluation_stands_beside_the_others_where_the_records_have_i
     drawn = plots.headline([r.content for r in cifar.main], CLAIMS.content, writer.words)
     linear, head = drawn.axes[0].patches[:2]
     assert (linear.get_width(), head.get_width()) == (pytest.approx(71), pytest.approx(71.12))
+    for weights, there in (("none", False), ("imagenet", True)):
+        for record in cifar.main:
+            record.content["parameters"]["weights"] = weights
+        shown.clear()
+        findings.evaluations(writer, cifar)
+        assert ({"en": "as it was before SimCLR", "zh": "进行 SimCLR 预训练之前"}[language] in text(shown)) == there
     enlarged = {"en": ("a width of 48 pixels", "larger in training"), "zh": ("边长 48 像素", "显得比")}[language]
     for sides, there in (([48], True), ([32], False), ([], False)):
         for record in cifar.main:

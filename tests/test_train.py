@@ -298,9 +298,10 @@ def test_a_classifiers_checkpoint_is_not_taken_up_on_another_encoder(digits, tmp
     assert all(torch.equal(a, b) for a, b in zip(before, encoders[1].parameters(), strict=True))
 
 
-def test_a_frozen_encoder_is_not_pretrained(images):
+@pytest.mark.parametrize("layers", [(), ("relu2",)])
+def test_an_encoder_frozen_as_far_as_a_classifier_reads_it_is_not_pretrained(images, layers):
     model = fresh()
-    freeze_encoder(Classifier(model.encoder, (1, 28, 28)))
+    freeze_encoder(Classifier(model.encoder, (1, 28, 28), layers=layers))
     with pytest.raises(ValueError, match="build the model anew"):
         pretrain(model, images, VIEWS, SHORT)
 

@@ -61,8 +61,9 @@ def cells(row: Row, first: Row, labels: Sequence[int]) -> dict[str, str]:
     if all("knn_accuracy" in end for end in ends):
         found[say("compare.knn")] = values.mean([end["knn_accuracy"] for end in ends], 100, 1, "%")
     for count in labels:
-        seen = [c["test_accuracy"] for r in records for c in r["results"]["classifiers"] if c["labels"] == count]
-        found[say("compare.accuracy", labels=f"{count:,}")] = values.percent(seen) if seen else NONE
+        heads = [[c["test_accuracy"] for c in r["results"]["classifiers"] if c["labels"] == count] for r in records]
+        each = [values.percent(list(seen)) for seen in zip(*heads, strict=True)]  # a mean over seeds, not over heads
+        found[say("compare.accuracy", labels=f"{count:,}")] = " / ".join(each) or NONE
     apart = [_accuracy(row, seed) - _accuracy(first, seed) for seed in row.records if seed in first.records]
     shown = values.mean(apart, 100, 2) if apart and row is not first else NONE
     found[say("compare.difference")] = f"+{shown}" if sum(apart) > 0 and row is not first else shown

@@ -15,6 +15,7 @@ from lib.evaluation.linear import plain_features
 from lib.evaluation.protocols import HEADS, WAYS
 from lib.models import Classifier, freeze_encoder
 from lib.training.classifier import train_classifier
+from lib.training.device import choose_device
 from lib.training.settings import Settings
 
 
@@ -132,5 +133,6 @@ class Trial:
             if start == "pixels":
                 self.known[start] = tuple(part.flatten(1).numpy() / np.float32(255) for part in images)
             else:
-                self.known[start] = tuple(plain_features(self.encoders[start], part, self.plain) for part in images)
+                encoder = copy.deepcopy(self.encoders[start]).to(choose_device())
+                self.known[start] = tuple(plain_features(encoder, part, self.plain) for part in images)
         return self.known[start]

@@ -51,7 +51,7 @@ def without_learning(encoder: nn.Module, images: Tensor, views: Views) -> list[n
     if not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in encoder.modules()):
         return [encoder]
     knowing = copy.deepcopy(encoder)
-    update_bn(map(views.plain, images.split(1000)), knowing)
+    update_bn(map(views.plain, images.split(1000)), knowing, next(knowing.parameters()).device)
     return [encoder, knowing.eval()]
 
 
@@ -98,7 +98,9 @@ def linear_evaluation(
         shares[penalty] = float((predicted == targets[held]).mean())
     penalty = max(shares, key=shares.get)  # of equals the first, which is the largest
     ridge.add(held)
-    outputs = ridge.outputs(torch.from_numpy(test), ridge.weights(penalty))
+    while (weights := ridge.weights(penalty)) is None:  # with more rows it can be too small after all
+        penalty = PENALTIES[PENALTIES.index(penalty) - 1]
+    outputs = ridge.outputs(torch.from_numpy(test), weights)
     return {
         "accuracy": float((classes[outputs.argmax(1).numpy()] == test_labels).mean()),
         "penalty": penalty,

@@ -12,12 +12,13 @@ from lib.data import Dataset, equal_chunks, join
 from lib.evaluation.efficiency import draw_labels, enough
 from lib.evaluation.protocols import HEADS, LEAST_PROBE, WAYS
 from lib.methods import METHODS
-from lib.models import Classifier, SimCLR
+from lib.models import ENCODERS, Classifier, SimCLR
 from lib.runs.parameters import (
     ComparisonParameters,
     EvidenceParameters,
     MethodsParameters,
     ParameterError,
+    PretrainingParameters,
     SimCLRParameters,
 )
 from lib.training.loop import check_batch
@@ -79,16 +80,19 @@ def _simclr(p: SimCLRParameters, images: Dataset, unlabelled: int, labelled: lis
     side = min(images.image_shape[1:])
     if too_large := [pair for pair in p.small_crops if pair[1] > side]:
         yield f"small_crops = {too_large} are larger than the images: sides of at most {side} are right."
+    yield from _whitening(p, images)
     with torch.device("meta"):  # shapes alone: it costs nothing
         encoder = SimCLR(p.encoder, tuple(p.projection), images.image_shape).encoder
         try:
             Classifier(encoder, images.image_shape, **p.head)
         except ValueError as error:  # a layer that the encoder does not have
             yield f"feature_layers = {p.feature_layers} is not right: {error}"
+    if min(labelled) < 2:
+        yield "The linear evaluation needs two labelled images at least: give each list of labelled_chunks more chunks."
     if p.classifier_batch_norm:
         for count in labelled:
             yield from _last_of_one("classifier_batch_norm", count, p.classifier_batch_size)
-    if 0 < min(p.probe_images, labelled[0]) < LEAST_PROBE and p.probe_images:
+    if 0 < min(p.probe_images, labelled[0]) < LEAST_PROBE:
         yield (
             f"The kNN probe needs {LEAST_PROBE} labelled images at least, and the first of labelled_chunks has "
             f"{labelled[0]}: give it more, or set probe_images = 0."
@@ -109,6 +113,7 @@ def _methods(p: MethodsParameters, images: Dataset, unlabelled: int, labels: Ten
     if METHODS[p.method].least_batch > 1:
         yield from _last_of_one(p.method, unlabelled, p.batch_size)
     yield from _views("views", p.views, p.random_views, images)
+    yield from _whitening(p, images)
     if "from scratch" in p.beside:
         yield from _views("supervised_views", p.supervised_views, Views(p.supervised_views), images)
     side = min(images.image_shape[1:])
@@ -133,6 +138,19 @@ def _views(name: str, asked: str, views: Views, images: Dataset) -> Iterator[str
     except (ValueError, RuntimeError, IndexError) as error:
         shape = " × ".join(map(str, images.image_shape))
         yield f"{name} = {asked!r} cannot be taken of images of {shape} (channels, height, width): {error}"
+
+
+def _whitening(p: PretrainingParameters, images: Dataset) -> Iterator[str]:
+    """A patch has as many principal directions as values, and two filters are made of each."""
+    if p.whiten_stem:
+        with torch.device("meta"):
+            stem = ENCODERS[p.encoder].build(images.image_shape[0]).stem.weight
+        pairs, values = len(stem) // 2, stem[0].numel()
+        if values < pairs:
+            yield (
+                f"whiten_stem makes {pairs} pairs of filters from patches of the images, and a patch of these images "
+                f"has {values} values only: set whiten_stem = False, or take images in colour."
+            )
 
 
 def _last_of_one(name: str, count: int, batch_size: int) -> Iterator[str]:

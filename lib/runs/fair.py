@@ -26,6 +26,7 @@ from lib.runs.parameters import MethodsParameters, ParameterError
 from lib.runs.records import Run
 from lib.runs.spoken import tell, tell_data, word
 from lib.training import Settings, train_classifier
+from lib.training.device import choose_device
 from lib.weights import ImageNetFeatures
 
 PATCHES = 512
@@ -207,7 +208,7 @@ def evaluate_beside(run: Run, given: Shared) -> None:
         if name == "pixels":
             evaluate(run, given, name, None)
         elif name == "untrained":
-            encoder, some = network(run, given).encoder, given.unlabelled[: linear.STATISTICS]
+            encoder, some = network(run, given).encoder.to(choose_device()), given.unlabelled[: linear.STATISTICS]
             evaluate(run, given, name, *linear.without_learning(encoder, some, p.random_views))
         elif name == "patches":
             evaluate(run, given, name, Patches(p.random_views.plain(given.unlabelled[:2000]), PATCHES, p.seed))

@@ -165,7 +165,9 @@ def test_once(run: Run, given: Data, classifiers: Sequence[Classifier]) -> list[
         seen = [probabilities(c, views=p.tested_views, count=p.test_view_count, seed=p.seed) for c in classifiers]
     for classifier, probability, entry in zip(classifiers, seen, run.results["classifiers"], strict=True):
         scores = classification.scores(probability, labels)
-        single = classification.scores(probabilities(classifier, views=p.plain_views), labels)["accuracy"]
+        is_plain = p.test_views == "plain" and p.test_view_count == 1
+        plain = probability if is_plain else probabilities(classifier, views=p.plain_views)
+        single = classification.scores(plain, labels)["accuracy"]
         entry |= {"test_accuracy": scores.pop("accuracy"), "plain_view_accuracy": single, **scores}
         accuracy = f"{entry['test_accuracy']:.2%}"
         tell("lesson.tested", labels=f"{entry['labels']:,}", accuracy=accuracy, images=f"{len(labels):,}")

@@ -345,4 +345,7 @@ def read(notebook: str, namespace: dict[str, Any]) -> RunParameters:
         values = recipes.resolve(notebook, kind._given(namespace))
     except recipes.RecipeError as error:
         raise ParameterError(f"{error}.") from None
-    return kind.checked(values)
+    asked = kind.checked(values)
+    if notebook == "mnist" and asked.whiten_stem:
+        raise ParameterError("whiten_stem = True is for cifar10.ipynb and methods.ipynb: mnist.ipynb does not whiten.")
+    return asked

@@ -21,6 +21,10 @@ from lib.training.checkpoint import Damaged, load_whole
 __all__ = ["Reopened", "check_same_data", "features", "load_run", "reopen", "starting_point", "untrained"]
 
 
+#: What records from before there was a choice were made with.
+ABSENT = {"weights": "none", "whiten_stem": False, "projection_batch_norm": False}
+
+
 @dataclass(frozen=True)
 class Reopened:
     """A SimCLR run that another notebook builds on: its record, its network, and its images in their chunks."""
@@ -108,22 +112,27 @@ def load_run(folder: str | Path) -> tuple[dict[str, Any], SimCLR]:
 
 
 def untrained(record: dict[str, Any]) -> SimCLR:
-    """A network of the shape of a record's, with random weights."""
-    wanted = record["parameters"]
-    norm = wanted.get("projection_batch_norm", False)  # records from before there was a choice have none
-    return SimCLR(wanted["encoder"], tuple(wanted["projection"]), tuple(record["dataset"]["shape"]), batch_norm=norm)
+    """A network of the shape of a record's, with random weights; a stem that did not learn there does not learn."""
+    wanted = ABSENT | record["parameters"]
+    shape, norm = tuple(record["dataset"]["shape"]), wanted["projection_batch_norm"]
+    model = SimCLR(wanted["encoder"], tuple(wanted["projection"]), shape, batch_norm=norm)
+    if wanted["whiten_stem"]:
+        model.encoder.stem.requires_grad_(False)
+    return model
 
 
-def starting_point(record: dict[str, Any], images: Dataset) -> SimCLR:
-    """The network as it was before a run's pretraining: the same seed, the same whitened patches, nothing learnt.
+def starting_point(record: dict[str, Any], images: Dataset, weights: str | None = None) -> SimCLR:
+    """The network as it was before a run's pretraining: the same seed, the same whitened patches.
 
+    Args:
+        weights: in place of those it started from, which may have learnt something: ``none`` for random ones.
     Raises:
         WeightsError: it started from weights that cannot be had here.
     """
-    p = record["parameters"]
+    p = ABSENT | record["parameters"]
     torch.manual_seed(p["seed"])
     norm = p["projection_batch_norm"]
-    model = SimCLR(p["encoder"], tuple(p["projection"]), images.image_shape, p["weights"], norm)
+    model = SimCLR(p["encoder"], tuple(p["projection"]), images.image_shape, weights or p["weights"], norm)
     if p["whiten_stem"]:
         rows = join(equal_chunks(images, p["chunk_count"]), p["unlabelled_chunks"])
         whiten(model.encoder, Views(p["views"]).plain(images.train_images[rows[:4000]]))

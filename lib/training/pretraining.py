@@ -63,7 +63,7 @@ def pretrain(
     settings = replace(settings, precision=distributed.from_first(choose_precision(settings.precision, device)))
     model.to(device)
     images = images.to(device)
-    if not any(p.requires_grad for p in model.encoder.parameters()):
+    if any(not p.requires_grad for name, p in model.encoder.named_parameters() if name != "stem.weight"):  # see whiten
         raise ValueError(
             "the encoder is frozen, a classifier has been trained on it: build the model anew to pretrain it."
         )

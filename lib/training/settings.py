@@ -36,7 +36,8 @@ SCHEDULES: dict[str, Callable[[torch.optim.Optimizer, int], LRScheduler]] = {
     "cosine": lambda optimizer, steps: CosineAnnealingLR(optimizer, steps),
     "one_cycle": lambda optimizer, steps: OneCycleLR(
         # a fifth of the steps to warm up; torch divides by (pct_start * steps - 1), so never exactly one step. The
-        # momentum (Adam's first beta) goes the other way, from 0.95 down to 0.85 and up again, as is torch's default
+        # momentum (Adam's first beta) goes the other way, from 0.95 down to 0.85 and up again, as is torch's default;
+        # of Muon it reaches only what AdamW updates, the matrices keep 0.95
         optimizer,
         max_lr=optimizer.param_groups[0]["lr"],
         total_steps=steps,

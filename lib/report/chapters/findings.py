@@ -165,6 +165,9 @@ def evaluations(report: Report, images: Images) -> None:
         knn=report.percent(each(entries, "knn_accuracy")),
         head=report.percent(each(entries, "test_accuracy")),
     )
+    weights = images.first["parameters"].get("weights")
+    if weights and weights.content != "none":
+        report.text("evaluations.start", weights=report.value(weights))
     sides, shape = images.first["parameters"].get("feature_sides"), images.first["dataset"]["shape"]
     if sides and sides.content != shape.content[-1:]:
         key = "evaluations.sizes" if len(sides) > 1 else "evaluations.size"
