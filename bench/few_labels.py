@@ -29,7 +29,6 @@ from lib.evaluation.neighbours import knn_accuracy
 from lib.models import Features
 from lib.runs.records import environment
 from lib.runs.shipped import load_trained
-from lib.training.checkpoint import code_digest
 
 COUNTS, UNLABELLED, COMPONENTS, NEIGHBOURS, MAP = (10, 100, 1000), 8000, 100, 5, 7
 KINDS = {
@@ -109,7 +108,7 @@ def main(arguments: list[str] | None = None) -> None:
     pool, asked = features(images, asked)
     rows = answers(pool, images.train_labels[data.join(parts, [5, 6])], asked, true, options.draws)
     classified = "test images" if options.test else "chunks 9 and 10"
-    about = {"seconds": time.perf_counter() - start, "method": code_digest(), "environment": environment()}
+    about = {"seconds": time.perf_counter() - start, "environment": environment()}
     save("few_labels", load("few_labels") | {classified: {"dataset": images.describe(), **about, "rows": rows}})
 
 
