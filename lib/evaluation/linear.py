@@ -98,8 +98,8 @@ def linear_evaluation(
         shares[penalty] = float((predicted == targets[held]).mean())
     penalty = max(shares, key=shares.get)  # of equals the first, which is the largest
     ridge.add(held)
-    while (weights := ridge.weights(penalty)) is None:  # with more rows it can be too small after all
-        penalty = PENALTIES[PENALTIES.index(penalty) - 1]
+    larger = PENALTIES[PENALTIES.index(penalty) :: -1]  # with more rows it can be too small after all
+    penalty, weights = next((p, found) for p in larger if (found := ridge.weights(p)) is not None)
     outputs = ridge.outputs(torch.from_numpy(test), weights)
     return {
         "accuracy": float((classes[outputs.argmax(1).numpy()] == test_labels).mean()),
