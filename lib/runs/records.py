@@ -25,6 +25,11 @@ from lib.training.device import choose_device, choose_precision
 
 REQUIRED = ("name", "profile", "dataset", "parameters", "environment", "seconds", "history", "results")
 
+#: Settings that records lack which were made before there were such settings.
+BEFORE = {"weights": "none", "whiten_stem": False, "projection_batch_norm": False, "left_out": [], "augmented_views": 2,
+          "small_crops": [], "probe_images": 0, "feature_layers": [], "feature_grid": 0, "feature_sides": [],
+          "classifier_dropout": 0.0, "classifier_batch_norm": False, "classifier_label_smoothing": 0.0}  # fmt: skip
+
 
 def runs_folder(runs: str = "") -> Path:
     """Where runs leave their records: ``runs``, else the environment's ``LAB_RUNS``, else the kit's ``runs/``."""

@@ -21,10 +21,6 @@ from lib.training.checkpoint import Damaged, load_whole
 __all__ = ["Reopened", "check_same_data", "features", "load_run", "reopen", "starting_point", "untrained"]
 
 
-#: What records from before there was a choice were made with.
-ABSENT = {"weights": "none", "whiten_stem": False, "projection_batch_norm": False}
-
-
 @dataclass(frozen=True)
 class Reopened:
     """A SimCLR run that another notebook builds on: its record, its network, and its images in their chunks."""
@@ -113,7 +109,7 @@ def load_run(folder: str | Path) -> tuple[dict[str, Any], SimCLR]:
 
 def untrained(record: dict[str, Any]) -> SimCLR:
     """A network of the shape of a record's, with random weights; a stem that did not learn there does not learn."""
-    wanted = ABSENT | record["parameters"]
+    wanted = records.BEFORE | record["parameters"]
     shape, norm = tuple(record["dataset"]["shape"]), wanted["projection_batch_norm"]
     model = SimCLR(wanted["encoder"], tuple(wanted["projection"]), shape, batch_norm=norm)
     if wanted["whiten_stem"]:
@@ -129,7 +125,7 @@ def starting_point(record: dict[str, Any], images: Dataset, weights: str | None 
     Raises:
         WeightsError: it started from weights that cannot be had here.
     """
-    p = ABSENT | record["parameters"]
+    p = records.BEFORE | record["parameters"]
     torch.manual_seed(p["seed"])
     norm = p["projection_batch_norm"]
     model = SimCLR(p["encoder"], tuple(p["projection"]), images.image_shape, weights or p["weights"], norm)

@@ -12,13 +12,10 @@ import torch
 from torch import nn
 
 from lib.models import Classifier, SimCLR
+from lib.runs.records import BEFORE
 
 Texts = dict[str, str]
 Shape = tuple[int, ...]
-#: Settings that records lack which were made before there were such settings.
-BEFORE = {"weights": "none", "whiten_stem": False, "projection_batch_norm": False, "left_out": [], "augmented_views": 2,
-          "small_crops": [], "probe_images": 0, "feature_layers": [], "feature_grid": 0, "feature_sides": [],
-          "classifier_dropout": 0.0, "classifier_batch_norm": False, "classifier_label_smoothing": 0.0}  # fmt: skip
 
 
 class Row(NamedTuple):
