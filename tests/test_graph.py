@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lib.evaluation.graph import balanced, neighbour_graph, poisson_learning
+from lib.evaluation.graph import balanced, neighbour_graph, poisson_learning, threshold_dynamics
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +63,26 @@ def test_a_part_without_labels_gets_no_score():
     scores = poisson_learning(graph, np.array([0, 1]), np.array([0, 1]), 2)
     assert np.isfinite(scores).all()
     assert np.ptp(scores[30:], axis=0).max() < 1e-6 < np.ptp(scores[:30], axis=0).min()
+
+
+def test_a_border_moves_to_where_few_edges_are():
+    from sklearn.datasets import make_blobs
+
+    points, classes = make_blobs(600, centers=[[0, 0], [5, 0]], random_state=0)
+    graph, rows = neighbour_graph(points, 8), np.array([np.flatnonzero(classes == c)[0] for c in (0, 1)])
+    apart = np.where(classes == 0, points[:, 1] > 0.3, points[:, 1] < -0.3)  # a part of either goes to the other
+    given = np.where(apart, 1 - classes, classes)
+    assert (given == classes).mean() < 0.7
+    found = [threshold_dynamics(graph, given, rows, classes[rows], np.array([0.5, 0.5]), steps) for steps in (1, 80)]
+    nearby, far = ((each == classes).mean() for each in found)
+    assert far > 0.99
+    assert nearby < far, "an image that looks no further than its neighbours stays with them"
+
+
+def test_known_labels_hold_out_against_their_neighbours(moons):
+    _, classes, graph = moons
+    rows = np.flatnonzero(classes == 0)[:3]
+    wrong = 1 - classes[rows]
+    shares = np.bincount(classes) / len(classes)
+    found = threshold_dynamics(graph, classes, rows, wrong, shares, steps=3, rounds=1)
+    assert (found[rows] == wrong).all()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 GROUND = 1e-6  # of a weight of 1: joins every image weakly to nothing, so that parts without a label have a solution
+SETTLED = 1e-4  # of the images change their class in a round, at most: nothing more is to be expected
 
 
 def neighbour_graph(features: np.ndarray, neighbours: int = 10) -> "csr_matrix":
@@ -70,3 +71,42 @@ def balanced(scores: np.ndarray, shares: np.ndarray, steps: int = 200) -> np.nda
         found = np.bincount(scores.argmax(1), minlength=len(shares)) / len(scores)
         scores = scores + 0.3 * 0.97**step * (shares - found)
     return scores
+
+
+def threshold_dynamics(
+    graph: "csr_matrix",
+    answers: np.ndarray,
+    rows: np.ndarray,
+    labels: np.ndarray,
+    shares: np.ndarray,
+    steps: int = 80,
+    rounds: int = 20,
+) -> np.ndarray:
+    """Classes (N,) after rounds of diffusion and decision, which move a border between classes to where few edges are.
+
+    With a label or two of a class, answers may cut through the middle of a class. In each round they diffuse: an image
+    takes the weighted mean of its neighbours so many times, while those whose label is known hold it. Then each image
+    decides for one class again, and every class gets its share. (The scheme of Merriman, Bence & Osher on a graph:
+    Merkurjev, Kostić & Bertozzi 2013, doi:10.1137/120886935; after Poisson learning, Calder et al. 2020, section 3.3.)
+
+    Args:
+        graph, rows, labels: as for ``poisson_learning``.
+        answers: classes (N,) to begin with.
+        shares: as for ``balanced``.
+        steps: of diffusion in each round: how far an image looks.
+        rounds: at most; it ends when hardly an image changes its class.
+    """
+    from scipy.sparse import diags
+
+    classes = np.eye(len(shares), dtype=np.float32)
+    means = (diags(1 / np.asarray(graph.sum(1)).ravel()) @ graph).astype(np.float32).tocsr()
+    for _ in range(rounds):
+        spread = classes[answers]
+        spread[rows] = classes[labels]
+        for _ in range(steps):
+            spread = means @ spread
+            spread[rows] = classes[labels]
+        before, answers = answers, balanced(spread, shares).argmax(1)
+        if (answers != before).mean() < SETTLED:
+            break
+    return answers
