@@ -1,6 +1,7 @@
 """What the commands do and say that train nothing, in this process: clean, check, assignment, left-out runs."""
 
 import builtins
+import json
 import sys
 
 import pytest
@@ -21,17 +22,22 @@ def where(monkeypatch):
 
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
-    """Runs of two profiles and a published report, beside something that is not the kit's."""
+    """Runs of two profiles and a published report, beside what is not the kit's, though its files have such names."""
     folder = tmp_path / "my runs"
     monkeypatch.setenv("LAB_RUNS", str(folder))
     for name in (
         "quick/mnist-seed0/record.json",
         "explore/x-seed0/pretraining.ckpt",
-        "published/quick/.lock",
+        "published/quick/.lock.json",
         "cv.tex",
+        "thesis/checkpoints/epoch9.ckpt",
+        "poetry/.lock",
+        "music/album/record.json",
     ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).touch()
+        (folder / name).write_text("[]", encoding="utf-8")
+    content = {"profile": "quick", "parameters": {}, "results": {}}
+    (folder / "quick/mnist-seed0/record.json").write_text(json.dumps(content), encoding="utf-8")
     return folder
 
 
@@ -41,18 +47,20 @@ def left(runs):
     }
 
 
-ALL = {"quick", "explore", "published", "published/quick", "cv.tex"}
+OTHERS = {"published", "cv.tex", "thesis", "poetry", "music"}
+ALL = {"quick", "explore", "published/quick"} | OTHERS
 
 
-@pytest.mark.parametrize(("answer", "status", "kept"), [("y", 0, {"published", "cv.tex"}), ("", 1, ALL)])
+@pytest.mark.parametrize(("answer", "status", "kept"), [("y", 0, OTHERS), ("", 1, ALL)])
 def test_clean_names_the_folder_and_removes_the_runs_on_yes_only(runs, monkeypatch, capsys, answer, status, kept):
     asked = []
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(builtins, "input", lambda question: asked.append(question) or answer)
     assert command.main(["clean"]) == status
-    assert asked == [f"Remove {runs} with 1 records? [y/N] "]
+    what = f"the folders of runs in {runs}: explore, published/quick, quick (records: 1)"
+    assert asked == [f"Remove {what}? [y/N] "]
     assert left(runs) == kept
-    assert capsys.readouterr().out == ("" if status else f"Removed {runs} with 1 records.\n")
+    assert capsys.readouterr().out == ("" if status else f"Removed {what}.\n")
 
 
 def test_clean_without_a_terminal_wants_a_yes(runs, monkeypatch, capsys):
@@ -61,7 +69,7 @@ def test_clean_without_a_terminal_wants_a_yes(runs, monkeypatch, capsys):
     assert "say lab clean --yes" in capsys.readouterr().err
     assert left(runs) == ALL
     assert command.main(["clean", "--yes"]) == 0
-    assert left(runs) == {"published", "cv.tex"}
+    assert left(runs) == OTHERS
 
 
 def test_clean_leaves_everything_while_one_profile_is_at_work(runs, capsys):
@@ -134,8 +142,10 @@ def test_without_nbgrader_a_teacher_is_told_how_to_install_it(tmp_path, monkeypa
     master = tiny_assignment.write_master(tmp_path / "master")
     monkeypatch.setitem(sys.modules, "nbgrader", None)
     assert command.main(["assignment", "release", "--master", str(master), "--out", str(tmp_path / "out")]) == 1
-    hint = f"nbgrader is missing, which only teachers need. This installs it: {sys.executable} -m pip install -e "
-    assert capsys.readouterr().err.startswith(f"lab: {hint}'{ROOT}[teach]'")
+    hint = "nbgrader is missing, which only teachers need. This installs it: "
+    assert capsys.readouterr().err.startswith(f'lab: {hint}"{sys.executable}" -m pip install -e "{ROOT}[teach]"'), (
+        "in double quotes, which cmd.exe knows too"
+    )
 
 
 def test_a_file_in_the_way_of_what_grading_writes_is_named(tmp_path, capsys):

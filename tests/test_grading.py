@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shutil
 import sys
 import types
 import zipfile
@@ -98,7 +99,89 @@ def test_the_stripped_notebook_has_no_points_and_the_master_all(masters):
     ],
 )
 def test_platforms_put_names_into_paths(place, number, name):
-    assert handins._placed(place) == (number, name)
+    assert handins._placed(place)[:2] == (number, name)
+
+
+@pytest.mark.parametrize("name", ["Zhang Wei_{}_assignsubmission_file/a.ipynb", "zhangwei_{}_4711_a.ipynb"])
+def test_students_of_one_name_are_two(tmp_path, name):
+    for student in (12345, 67890):
+        path = tmp_path / name.format(student)
+        path.parent.mkdir(exist_ok=True)
+        nbformat.write(tiny.hand_in("", ""), path)
+    found = handins.collect(tmp_path)
+    assert len({item.who for item in found}) == 2
+    assert not any(item.others for item in found)
+
+
+def test_nobody_takes_anothers_place_by_an_archive_that_imitates_the_platform(tmp_path):
+    theirs = "Zhang Wei_67890_assignsubmission_file"
+    mine = tmp_path / "Mallory_12345_assignsubmission_file"
+    for folder in (tmp_path / theirs, mine):
+        folder.mkdir()
+    nbformat.write(tiny.hand_in("", ""), tmp_path / theirs / "a.ipynb")
+    (mine / "lab.zip").write_bytes(zipped(**{f"{theirs}/a.ipynb": text(tiny.hand_in("", ""))}))
+    found = {item.name: item.place for item in handins.collect(tmp_path)}
+    assert found == {"Mallory": f"{mine.name}/lab.zip/{theirs}/a.ipynb", "Zhang Wei": f"{theirs}/a.ipynb"}
+
+
+@pytest.mark.parametrize(
+    "source", ["%time x\n" * 600, f"number = 0x{'f' * 5000}", "s = '\ud800'", f"x = {'1 + ' * 3000}1"]
+)
+def test_no_cell_stops_the_class(masters, tmp_path, source):
+    given = tmp_path / "in"
+    given.mkdir()
+    notebook = tiny.hand_in("Ada", "20260001")
+    for cell in [cell for cell in notebook.cells if cell.cell_type == "code"]:
+        cell.source = source
+    content = json.dumps(notebook)  # \\ud800 as an escape: nbformat writes no half of a character
+    (given / "a.ipynb").write_text(content, encoding="utf-8")
+    nbformat.write(tiny.hand_in("Bo", "20260002"), given / "b.ipynb")
+    room = class_room(masters, tmp_path)
+    assert len(list(room.grade(handins.collect(given), 2))) == 2
+    room.write()
+    assert grades(tmp_path)["b.ipynb"]["By tests"] == "13.0"
+
+
+def test_an_archive_that_is_broken_inside_stops_nobody(tmp_path):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a.ipynb", text(tiny.hand_in()))
+    raw = bytearray(content.getvalue())
+    raw[60:200] = bytes(140)
+    (tmp_path / "a.zip").write_bytes(raw)
+    nbformat.write(tiny.hand_in(), tmp_path / "b.ipynb")
+    assert [item.problem for item in handins.collect(tmp_path)].count("broken") == 1
+
+
+def test_the_folder_with_the_only_master_is_never_replaced(masters, tmp_path):
+    folder = tmp_path / "mine"
+    shutil.copytree(masters, folder)
+    for out in (folder, tmp_path):
+        with pytest.raises(release.ReleaseError, match="holds no assignment handed out before"):
+            release.release(folder, out, overwrite=True)
+    assert {path.name for path in folder.iterdir()} == {path.name for path in masters.iterdir()}
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/thesis.ipynb").write_text("years of work")
+    with pytest.raises(release.ReleaseError, match="holds no assignment handed out before"):
+        release.release(folder, tmp_path / "out", overwrite=True)
+    assert (tmp_path / "out/thesis.ipynb").exists()
+
+
+def test_what_the_teacher_writes_while_it_is_graded_stays(masters, tmp_path):
+    (tmp_path / "in").mkdir()
+    nbformat.write(tiny.hand_in("Ada", "20260001"), tmp_path / "in/a.ipynb")
+    items = handins.collect(tmp_path / "in")
+    first = class_room(masters, tmp_path)
+    list(first.grade(items, 1))
+    first.write()
+    again, path = class_room(masters, tmp_path), tmp_path / "out/manual.csv"
+    lines = marks.read_csv(path)
+    lines[1][3:5] = ["3", "good"]
+    marks.write_csv(path, lines)
+    list(again.grade(items, 1))
+    again.write()
+    assert marks.read_csv(path)[1][3:5] == ["3", "good"]
+    assert grades(tmp_path)["a.ipynb"]["By hand"] == "3.0"
 
 
 def test_zip_files_of_platforms_with_chinese_names_in_gbk(tmp_path):
@@ -363,6 +446,35 @@ def test_reports_are_checked_against_their_records_and_each_other(tmp_path, monk
     assert told["4"]["Worth a look"] == ""
     assert "no report" in told["page"]["Worth a look"]
     assert "genuine" in reports.shown([head, *lines])
+
+
+def test_an_odd_report_stops_no_other_and_runs_of_one_name_are_told_apart(tmp_path):
+    made_report(tmp_path, "1", 10.0)
+    own = made_report(tmp_path, "2", 11.0)
+    other = made_report(tmp_path / "elsewhere", "x", 12.0)
+    (tmp_path / "2/zzz").mkdir()
+    shutil.copy(other, tmp_path / "2/zzz/record.json")  # another profile's run of the same name, read after the own
+    page = (own.parent.parent / "report.html").read_text(encoding="utf-8")
+    shutil.rmtree(tmp_path / "elsewhere")
+    for name, (old, new) in {
+        "cells": ("<th>1</th>", ""),
+        "link": (' href="#source-1"', ""),
+        "row": ("<tbody><tr><th>mnist-seed0</th>", "<tbody><tr></tr><tr><th>mnist-seed0</th>"),
+    }.items():
+        (tmp_path / name).mkdir()
+        assert old in page
+        (tmp_path / name / "report.html").write_text(page.replace(old, new, 1), encoding="utf-8")
+    (tmp_path / "record/mnist-seed0").mkdir(parents=True)
+    (tmp_path / "record/report.html").write_text(page, encoding="utf-8")
+    record = json.loads(own.read_text(encoding="utf-8")) | {"results": [], "seconds": None}
+    record["sha256"] = records.digest({key: value for key, value in record.items() if key != "sha256"})
+    (tmp_path / "record/mnist-seed0/record.json").write_text(json.dumps(record), encoding="utf-8")
+    head, *lines = reports.table(reports.find([tmp_path]))
+    told = {Path(line[0]).parent.name: dict(zip(head, line, strict=True)) for line in lines}
+    assert len(told) == 6
+    assert told["1"]["Records"] == told["2"]["Records"]
+    assert "changed" not in told["2"]["Records"]
+    assert "unreadable: mnist-seed0" in told["record"]["Records"]
 
 
 @pytest.mark.slow

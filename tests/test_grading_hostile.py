@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 
 import nbformat
 import psutil
@@ -200,3 +201,33 @@ def _words(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except psutil.Error:
         return []
+
+
+def graded_alone(tmp_path, notebook, limits):
+    """One hand-in, graded under the strongest walls there are, and the seconds it took."""
+    masters = tiny.write_master(tmp_path / "master")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.ipynb").write_text(nbformat.writes(notebook), encoding="utf-8")
+    room = results.Room(tmp_path / "out", release.masters(masters), limits, LEVEL, [masters])
+    began = time.monotonic()
+    list(room.grade(handins.collect(tmp_path / "in"), 1))
+    (one,) = room.graded
+    return one, time.monotonic() - began
+
+
+def test_who_never_listens_holds_the_grader_up_no_longer_than_the_limits(tmp_path):
+    notebook = tiny.hand_in()
+    deaf = "import time\nimport lib.teach.box.channel as c\nc.read = lambda stream: time.sleep(1e6)"
+    notebook.cells[2:2] = [new_code_cell(deaf), new_code_cell("#" + 400_000 * "x")]  # more than a pipe holds
+    one, took = graded_alone(tmp_path, notebook, Limits(cell=3, total=9))
+    assert not one.problem
+    assert one.by_tests == 0
+    assert took < 120
+
+
+@walled
+def test_a_box_that_cannot_start_is_no_fault_of_the_hand_in(tmp_path):
+    one, _ = graded_alone(tmp_path, tiny.hand_in(), Limits(cell=20, total=60, memory=1 << 27))
+    assert one.problem == "grader"
+    assert "More memory may help" in one.detail
+    assert not list((tmp_path / "out/results").glob("*.json")), "it is graded again"

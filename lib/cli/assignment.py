@@ -11,7 +11,7 @@ from lib.cli import LabError
 from lib.files import ROOT
 
 MASTERS = ROOT / "notebooks" / "assignment"
-WITHOUT = "{name} is missing, which only teachers need. This installs it: {python} -m pip install -e '{root}[teach]'"
+WITHOUT = '{name} is missing, which only teachers need. This installs it: "{python}" -m pip install -e "{root}[teach]"'
 
 
 def add_to(add: Any) -> None:
@@ -68,7 +68,8 @@ def _grade(asked: argparse.Namespace) -> int:
     from lib.teach.box.process import Limits
 
     limits = Limits(asked.seconds, asked.total, int(asked.memory * 2**30))
-    out = asked.out or asked.handins.with_name(f"{asked.handins.stem}-graded")
+    name = asked.handins.name if asked.handins.is_dir() else asked.handins.stem
+    out = asked.out or asked.handins.with_name(f"{name}-graded")
     if out.resolve().is_relative_to(asked.handins.resolve()):
         raise LabError(f"{out} lies in the folder of hand-ins: name a folder outside of it with --out.")
     if out.is_file():

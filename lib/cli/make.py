@@ -1,5 +1,6 @@
 """``lab report``, ``lab run`` and ``lab published``: Snakemake makes what is out of date, the terminal shows it."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -182,7 +183,9 @@ def clean(yes: bool) -> int:
     """
     runs = Path(os.environ.get("LAB_RUNS") or ROOT / "runs").absolute()
     profiles = [path for path in (*runs.glob("*"), *runs.glob("published/*")) if _of_a_profile(path)]
-    what = f"{runs} with {len(list(runs.glob('*/*/record.json')))} records"
+    names = ", ".join(path.relative_to(runs).as_posix() for path in sorted(profiles)) or "none"
+    count = sum(len(list(path.glob("*/record.json"))) for path in profiles)
+    what = f"the folders of runs in {runs}: {names} (records: {count})"
     if not yes:
         if not sys.stdin.isatty():
             raise LabError("This removes every run and report: say lab clean --yes.")
@@ -205,4 +208,14 @@ def clean(yes: bool) -> int:
 
 def _of_a_profile(folder: Path) -> bool:
     """Whether the kit has worked in a folder: LAB_RUNS may name one that holds other things too."""
-    return any(True for left in (".lock", "*/record.json", "*/*.ckpt") for _ in folder.glob(left))
+    left = (path for name in (".lock.json", "*/record.sha256", "*/pretraining.ckpt") for path in folder.glob(name))
+    return any(True for _ in left) or any(_is_record(path) for path in folder.glob("*/record.json"))
+
+
+def _is_record(path: Path) -> bool:
+    """Whether a file is the kit's, by what every record has."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and {"profile", "parameters", "results"} <= content.keys()

@@ -51,8 +51,8 @@ def pairs(solutions: Mapping[str, str], handed_out: str = "") -> list[Pair]:
 
 def fingerprint(source: str) -> set[tuple[str, ...]]:
     """Rows of tokens of a program whose names are numbered in the order they come, without docstrings and comments."""
-    tree = _Anonymous().visit(parsed(source))
     try:
+        tree = _Anonymous().visit(parsed(source))
         words = [token.string for token in tokenize.generate_tokens(io.StringIO(ast.unparse(tree)).readline)]
     except (tokenize.TokenError, SyntaxError, ValueError, RecursionError):
         return set()

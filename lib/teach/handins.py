@@ -7,7 +7,6 @@ import io
 import re
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -60,7 +59,7 @@ def collect(folder: Path) -> list[HandIn]:
 
 def _walk(folder: Path) -> Iterator[HandIn]:
     for path in sorted(folder.rglob("*")):
-        place = path.relative_to(folder).as_posix()
+        place = _writable(path.relative_to(folder).as_posix())
         if any(part in SKIPPED or part.startswith(".") for part in PurePosixPath(place).parts) or path.is_dir():
             continue
         if path.is_symlink() or not path.is_file():
@@ -104,7 +103,7 @@ def _archive(place: str, file: Any, depth: int) -> Iterator[HandIn]:
                 if left < 0:
                     yield HandIn(place, problem="bomb")
                     return
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError) as error:
+    except Exception as error:  # whatever a student's archive makes zipfile and its decompressors raise
         yield HandIn(place, problem="broken", detail=str(error)[:200])
 
 
@@ -131,7 +130,7 @@ def _member(place: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo, depth
     try:
         with archive.open(member) as file:
             content = file.read(most + 1)  # what the archive says of its sizes is not believed
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError) as error:
+    except Exception as error:  # likewise
         yield HandIn(inner, problem="broken", detail=str(error)[:200])
         return
     if len(content) > most:
@@ -172,7 +171,7 @@ def _open(item: HandIn) -> None:
         text = item.content.decode("utf-8-sig")
         notebook = nbformat.reads(text, as_version=4)
         for cell in notebook.cells:  # nbformat warns of much and raises nothing
-            cell.source = cell.source if isinstance(cell.source, str) else "".join(cell.source)
+            cell.source = _writable(cell.source if isinstance(cell.source, str) else "".join(cell.source))
             cell.cell_type, cell.metadata = str(cell.cell_type), dict(cell.metadata)
             for name in ("outputs", "attachments"):  # nothing is graded by them, and they may be large
                 cell.pop(name, None)
@@ -181,11 +180,15 @@ def _open(item: HandIn) -> None:
         item.problem, item.detail = "unreadable", f"{type(error).__name__}: {error}"[:200]
 
 
+def _writable(text: str) -> str:
+    """The text with a question mark for each half of a character, which no file could be written with."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def _name(item: HandIn) -> None:
     """Number and name. What a platform wrote into the path counts more than what the notebook's own cell says."""
     said = _said(item.notebook) if item.notebook is not None else {}
-    number, name = _placed(item.place)
-    item.folder = number or name
+    number, name, item.folder = _placed(item.place)
     own = _clean(said.get("number", ""))
     item.number, item.name = number or own, _clean(said.get("student", "")) or name
     if number and own and number != own:
@@ -203,30 +206,34 @@ def _said(notebook: Any) -> dict[str, str]:
             if (
                 getattr(target, "id", None) in ("student", "number")
                 and isinstance(value, str | int)
+                and (isinstance(value, str) or abs(value) < 10**20)  # of much longer ones Python makes no text
                 and str(value).strip()
             ):
                 found.setdefault(target.id, str(value))
     return found
 
 
-def _placed(place: str) -> tuple[str, str]:
-    """Number and name that a platform put into a path.
+def _placed(place: str) -> tuple[str, str, str]:
+    """Number and name that a platform put into a path, and what it tells students of one name apart by.
+
+    Moodle and Canvas write theirs around whatever a student handed in, so the outermost counts: an archive in which a
+    student imitates it is still that student's.
 
     Moodle ``Ada Lovelace_12345_assignsubmission_file/x.ipynb``, Canvas ``lovelaceada_LATE_12345_67890_x.ipynb``,
     超星学习通 ``2023001-张三/x.ipynb`` or ``张三-2023001-x.ipynb``.
     """
     parts = [part for part in re.sub(r"\.(zip|ipynb)(?=/|$)", "", place, flags=re.I).split("/") if part]
-    for part in reversed(parts):
-        if moodle := re.match(r"(.+?)_\d+_assignsubmission", part):
-            return "", moodle[1]
-        if canvas := re.match(r"([^\W\d_]+)(?:_LATE)?_\d+_\d+_", part):
-            return "", canvas[1]
+    for part in parts:
+        if moodle := re.match(r"(.+?)_(\d+)_assignsubmission", part):
+            return "", moodle[1], f"{moodle[1]} {moodle[2]}"
+        if canvas := re.match(r"([^\W\d_]+)(?:_LATE)?_(\d+)_\d+_", part):
+            return "", canvas[1], f"{canvas[1]} {canvas[2]}"
     for part in reversed(parts):
         if number := re.search(r"(?<!\d)\d{5,20}(?!\d)", part):
             pieces = [p for p in re.split(r"[-_—+\s()（）\d]+", part) if p]
             chinese = next((p for p in pieces if re.fullmatch("[\u4e00-\u9fff·]{2,10}", p)), "")
-            return number[0], chinese or (pieces[0] if pieces else "")
-    return "", ""
+            return number[0], chinese or (pieces[0] if pieces else ""), number[0]
+    return "", "", ""
 
 
 def _clean(text: str) -> str:

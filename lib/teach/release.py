@@ -45,31 +45,26 @@ def release(source: Path, target: Path, overwrite: bool = False) -> list[Path]:
     """
     if file := next((path for path in (target, *target.parents) if path.is_file()), None):
         raise ReleaseError(f"{file} is a file, not a folder: name another folder with --out.")
-    if target.exists() and any(target.iterdir()):
-        if not overwrite:
-            raise ReleaseError(
-                f"{target} is there already and stays as it is. Name another folder with --out, or replace it with "
-                "--overwrite."
-            )
-        if not _handed_out(target):
+    if target.exists() and any(target.iterdir()) and not overwrite:
+        raise ReleaseError(
+            f"{target} is there already and stays as it is. Name another folder with --out, or replace it with "
+            "--overwrite."
+        )
+    made = {}
+    for master in masters(source):  # all are made before one is written, or anything is removed
+        notebook = stripped(nbformat.read(master.path, as_version=4), master.language)
+        made[master.path.name] = f"{nbformat.writes(notebook)}\n"
+        made["README.md" if master.language == "en" else f"README.{master.language}.md"] = _readme(master)
+    if there := [] if not target.exists() else list(target.iterdir()):
+        others = [path.name for path in there if path.name not in made or not path.is_file()]
+        if others or source.resolve() == target.resolve() or target.resolve() in source.resolve().parents:
             raise ReleaseError(
                 f"{target} holds no assignment handed out before, so it is not replaced: name another folder."
             )
         shutil.rmtree(target)
-    found = masters(source)
-    made = []
-    for master in found:  # all are made before one is written
-        made.append((master, stripped(nbformat.read(master.path, as_version=4), master.language)))
-    for master, notebook in made:
-        write_whole(target / master.path.name, f"{nbformat.writes(notebook)}\n".encode())
-        name = "README.md" if master.language == "en" else f"README.{master.language}.md"
-        write_whole(target / name, _readme(master).encode())
+    for name, content in made.items():
+        write_whole(target / name, content.encode())
     return sorted(target.iterdir())
-
-
-def _handed_out(folder: Path) -> bool:
-    """Whether all of a folder is what ``release`` writes."""
-    return all(path.suffix in (".ipynb", ".md") and path.is_file() for path in folder.iterdir())
 
 
 def stripped(notebook: Any, language: str) -> Any:

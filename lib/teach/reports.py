@@ -25,6 +25,10 @@ LEAST = 5  # reports of one run, from which on a figure can stand out
 FAR, APART = 3.5, 0.01  # robust deviations, and in accuracy, from which on it does
 
 
+#: What is read of a record, by name.
+PARTS = ("dataset", "parameters", "environment", "seconds", "results")
+
+
 @dataclass
 class Report:
     """A report, what it says of its records, and those that lie beside it."""
@@ -48,12 +52,15 @@ def find(paths: Sequence[Path]) -> list[Report]:
 
 
 def _read(path: Path) -> Report:
-    report = Report(path)
     try:
-        soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-    except (OSError, UnicodeDecodeError):
-        report.problem = True
-        return report
+        return _taken_apart(path)
+    except Exception:  # whatever is odd about a student's file, the others are read
+        return Report(path, problem=True)
+
+
+def _taken_apart(path: Path) -> Report:
+    report = Report(path)
+    soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
     cover, table = soup.select_one("header.cover"), soup.find(id="table-records")
     if cover is None or table is None:
         report.problem = True
@@ -69,9 +76,14 @@ def _read(path: Path) -> Report:
         report.empty.append(" ".join(heading.get_text().split()) if heading else "?")
     for file in sorted(path.parent.rglob("record.json")):
         try:
-            record = records.load(file)
-            report.found[record["name"]] = (file_digest(file), record)
-        except (records.RecordError, OSError):
+            record, found = records.load(file), file_digest(file)
+            if not all(isinstance(record[part], dict) for part in PARTS):
+                raise records.RecordError(f"{file} has parts of another kind.")
+            [float(entry.get("test_accuracy", 0)) for entry in record["results"].get("classifiers", ())]
+            # runs of several profiles may have one name: the report's own is the one it states the hash of
+            if record["name"] not in report.found or found == report.said.get(record["name"]):
+                report.found[record["name"]] = found, record
+        except (records.RecordError, OSError, ValueError, TypeError, AttributeError):
             report.broken.append(file.parent.name)
     report.rewritten = figures_shown.rewritten(soup, {name: record for name, (_, record) in report.found.items()})
     return report

@@ -58,6 +58,15 @@ class Killed(BaseException):
         self.reason = reason
 
 
+def _closed(stream: Any) -> None:
+    with suppress(OSError, ValueError):
+        stream.close()
+
+
+class NotStarted(RuntimeError):
+    """A box in which nothing of a student has run yet has ended: no fault of the hand-in."""
+
+
 class Process:
     """One student's process. ``ask`` sends a message and waits for the answer."""
 
@@ -71,7 +80,14 @@ class Process:
         )  # fmt: skip
         self.answers: queue.Queue = queue.Queue(maxsize=2)
         threading.Thread(target=self._listen, daemon=True).start()
-        self._wait(time.monotonic() + START)
+        try:
+            self._wait(time.monotonic() + START)
+        except Killed as killed:
+            self.end()
+            raise NotStarted(
+                f"The process that cells are run in ended before the first of them ({killed.reason}), at level "
+                f"{box.level}, with {box.limits.memory / 2**30:g} GB of memory. More memory may help."
+            ) from None
 
     def ask(self, message: dict[str, Any], blobs: list[bytes], seconds: float) -> tuple[dict[str, Any], list[bytes]]:
         """The answer to a message.
@@ -79,16 +95,19 @@ class Process:
         Raises:
             Killed: there is none, and the process is no more.
         """
+        # Beside the waiting: who never reads what is written must not hold the grader up longer than anybody else.
+        threading.Thread(target=self._write, args=(message, blobs), daemon=True).start()
+        return self._wait(time.monotonic() + seconds)
+
+    def _write(self, message: dict[str, Any], blobs: list[bytes]) -> None:
         with suppress(OSError, ValueError):  # of one that has ended; waiting says so
             channel.write(self.child.stdin, message, blobs)
-        return self._wait(time.monotonic() + seconds)
 
     def end(self) -> None:
         """End the process and all that it started."""
         _end(self.child, self.token if self.box.level in ("limits", "watched") else None)
-        for stream in (self.child.stdin, self.child.stdout):
-            with suppress(OSError):
-                stream.close()
+        for stream in (self.child.stdin, self.child.stdout):  # where something still holds the other end, it waits
+            threading.Thread(target=_closed, args=(stream,), daemon=True).start()
         self.folder.cleanup()
 
     def _command(self) -> list[str]:
