@@ -14,6 +14,9 @@ from lib.data.samples import SAMPLES
 from lib.files import ROOT
 from lib.runs import profiles
 from lib.runs.lab import test_once as once
+from lib.runs.shipped import load_trained
+from lib.training import train_classifier
+from lib.training.checkpoint import digest
 
 NO_WINDOWS = pytest.mark.skipif(os.name == "nt", reason="lab bench needs Python's module resource")
 TOPICS = ["views", "epoch", "cifar", "classifier", *(pytest.param(t, marks=NO_WINDOWS) for t in ("loss", "explore"))]
@@ -98,8 +101,33 @@ def test_the_docs_are_what_the_records_give():
 def test_the_docs_few_labels_are_those_of_the_record():
     record = run.load("few_labels")["test images"]
     assert few_labels.table(record) in (ROOT / "docs/mnist.md").read_text(encoding="utf-8")
+    assert record["settings"] == few_labels.SETTINGS
     counts = {(row["method"], row["labels"], row["draw"]) for row in record["rows"]}
     assert len(counts) == len(record["rows"]) == len(few_labels.KINDS) * 3 * 20, "no draw is left out"
+
+
+def test_an_inductive_network_has_never_seen_what_it_is_asked(monkeypatch):
+    images = SAMPLES["mnist"]()
+    record, model = load_trained("mnist")
+    x, y, trained_on = images.train_images, images.train_labels, []
+
+    def looked_at(classifier, images, labels, *given, **settings):
+        trained_on.append((images, labels))
+        return train_classifier(classifier, images, labels, *given, **settings)
+
+    monkeypatch.setattr(few_labels, "train_classifier", looked_at)
+    task = few_labels.Task(record, model, torch.cat([x[:300], x[300:500], x[500:1000]]), y[:300], y[300:500])
+    weights = digest(*model.encoder.state_dict().values())
+    rows = few_labels.measured(task, 10, 0)
+    assert digest(*model.encoder.state_dict().values()) == weights, "every draw starts from the network that ships"
+    assert sorted(row["method"] for row in rows) == sorted(few_labels.KINDS)
+    assert all(0.1 < row["accuracy"] <= 1 for row in rows)
+    asked = {image.numpy().tobytes() for image in x[300:500]}
+    kinds = [few_labels.KINDS[row["method"]] for row in rows if row["method"].startswith("network")]
+    for kind, (seen, labels) in zip(kinds, trained_on, strict=True):
+        found = {image.numpy().tobytes() for image in seen}
+        assert found >= asked if kind == "transductive" else not found & asked
+        assert (labels[-10:] == labels[-20:-10]).all(), "those whose label is known come again"
 
 
 def test_a_system_without_the_module_resource_is_told(monkeypatch):
