@@ -84,8 +84,7 @@ rule notebook_report:
         cover="notebooks/cover.yaml",
         words=lambda w: [PLAN.words] if PLAN.words else [],  # the path may hold braces
         code=REPORT,
-        # the lab's claims are about them: the reader's, and those that come with the kit
-        lab=[path for place in (Path(FOLDER).parent.as_posix(), "figures/records") for path in glob(f"{place}/original/cifar10-*/record.json")],
+        lab=PLAN.lab_runs,
         texts=glob("notebooks/text/*.yaml") + ["notebooks/claims.yaml", "bench/results/original_cifar10.json", "bench/results/methods.json"],
     output:
         f"{FOLDER}/report.ipynb",

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from joblib import Parallel, delayed
 from scipy.sparse import csr_matrix
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
@@ -125,7 +126,8 @@ class Task:
         """Accuracy of every method with a draw of so many labels, in the order of ``KINDS``."""
         drawn = draw_labels(self.pool, count, draw).numpy()
         labels, known, asked = self.pool[drawn].numpy(), self.features[drawn], self.features[self.rows]
-        shares, first = np.bincount(labels, minlength=10) / count, self.rows.stop
+        shares = np.bincount(labels, minlength=10) / count
+        most = self.rows.stop  # images that a network learns; with more of those without labels it does no better
 
         def settled(graph: csr_matrix) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             spread = poisson_learning(graph, drawn, labels, 10)
@@ -135,14 +137,14 @@ class Task:
         yield knn_accuracy(known, labels, asked, self.asked.numpy(), max(1, min(20, count // 20)))
         yield self.right(LogisticRegression(C=100).fit(known, labels).predict(asked))
         *_, answers = settled(self.before)
-        yield self.fine_tuned(self.images[self.known][:first], answers[:first], drawn, draw)
+        yield self.fine_tuned(self.images[self.known][:most], answers[:most], drawn, draw)
         spread, answers, moved = settled(self.graph)
         yield self.right(spread[self.rows].argmax(1))
         yield self.right(answers[self.rows])
         yield self.right(moved[self.rows])
         yield self.right(settled(self.untrained)[-1][self.rows])
         yield self.right(settled(self.pixels)[-1][self.rows])
-        yield self.fine_tuned(self.images[:first], moved[:first], drawn, draw)
+        yield self.fine_tuned(self.images[:most], moved[:most], drawn, draw)
 
     def fine_tuned(self, images: Tensor, answers: np.ndarray, drawn: np.ndarray, seed: int) -> float:
         """Accuracy of the whole network, trained on with such answers for labels."""
@@ -182,8 +184,6 @@ def table(record: dict) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    from joblib import Parallel, delayed
-
     parser = argparse.ArgumentParser(prog="bench.few_labels", description=__doc__.splitlines()[0])
     parser.add_argument("--test", action="store_true", help="classify the test images, not chunks 9 and 10")
     parser.add_argument("--draws", type=int, default=20)
@@ -196,9 +196,9 @@ def main(arguments: list[str] | None = None) -> None:
     asked, true = (images.test_images, images.test_labels) if options.test else (x[held_out], y[held_out])
     task = Task(record, model, torch.cat([x[pool], asked, x[unlabelled]]), y[pool], true)
     classified = "test images" if options.test else "chunks 9 and 10"
-    about = {"dataset": images.describe(), "settings": SETTINGS, "environment": environment()}
-    before = load("few_labels").get(classified, {})
-    rows = before["rows"] if before.get("settings") == SETTINGS else []
+    asking = {"dataset": images.describe(), "settings": SETTINGS}
+    about, before = asking | {"environment": environment()}, load("few_labels").get(classified, {})
+    rows = before["rows"] if all(before.get(name) == value for name, value in asking.items()) else []
     made = {(row["labels"], row["draw"]) for row in rows}
     wanted = [cell for draw in range(options.draws) for count in COUNTS if (cell := (count, draw)) not in made]
     several = Parallel(options.jobs, return_as="generator_unordered")

@@ -131,6 +131,7 @@ def test_the_page_on_mnist_says_what_few_labels_gave():
     _, untrained, pixels = (few_labels(method, 10) for method in GRAPHS)
     assert "with ten labels, and for {1} in the worst draw; made of".format(*untrained) in page
     assert "made of pixels, for {} and {}.".format(*pixels) in page
+    assert f"wrong:** {few_labels(GRAPHS[0], 10)[1]} for threshold dynamics" in page
 
 
 def test_the_page_on_cifar10_says_what_the_recipe_gave_and_by_how_much_it_missed():

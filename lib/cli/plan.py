@@ -54,6 +54,12 @@ class Plan:
             return [self.made(run) for run in self.runs]
         return [path.relative_to(ROOT).as_posix() for path in sorted(PUBLISHED.glob(f"{self.profile}/*/record.json"))]
 
+    @property
+    def lab_runs(self) -> list[str]:
+        """Records of the lab's own CIFAR-10 runs, which its claims are about: the reader's, and those of the kit."""
+        places = Path(self.folder).parent, PUBLISHED.relative_to(ROOT)
+        return [path.as_posix() for place in places for path in sorted(place.glob("original/cifar10-*/record.json"))]
+
     def threads(self, cores: int | None) -> int:
         """For each run: what the profile says, else its share of the cores."""
         said = None if self.by_hand else profiles.threads(self.profile)

@@ -169,10 +169,9 @@ def fingerprint(plan: Plan) -> str:
     places = [ROOT / name for name in MADE_OF] + [ROOT / "notebooks"]
     places += [Path(plan.words)] if plan.words else []
     files = [path for place in places for path in ([place] if place.is_file() else place.rglob("*"))]
-    files += [ROOT / path for path in plan.inputs] + [
+    files += [ROOT / path for path in (*plan.inputs, *plan.lab_runs)] + [
         p for p in Path(plan.folder).glob("*/*.*") if p.stem in ("record", "model")
     ]
-    files += Path(plan.folder).parent.glob("original/cifar10-*/record.json")  # the claims of every report look at them
     files += [Path(plan.folder) / f"report.{kind}" for kind in ("ipynb", "html", "pdf")]
     seen = [str(sorted(plan.runs)), str(plan.left_out), os.environ.get("LAB_DATA", "")]
     for path in sorted(set(files)):

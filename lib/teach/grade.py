@@ -25,6 +25,8 @@ from lib.teach.box.process import Box, Limits
 from lib.teach.handins import HandIn
 from lib.teach.master import Master
 
+MOST_PROCESSES = 61  # that Windows can wait for at once
+
 
 @dataclass
 class Graded:
@@ -48,9 +50,6 @@ class Graded:
     @property
     def by_tests(self) -> float:
         return sum(test["points"] for test in self.tests)
-
-
-MOST_PROCESSES = 61  # that Windows can wait for at once
 
 
 def cores() -> int:
@@ -131,8 +130,8 @@ def _in_processes(
 def _pool(
     queue: Sequence[tuple[HandIn, Path]], masters: Sequence[Master], box: Box, jobs: int
 ) -> Iterator[tuple[str, Graded]]:
-    jobs = min(jobs, MOST_PROCESSES)
-    pool = ProcessPoolExecutor(max(1, min(jobs, len(queue))), mp_context=get_context("spawn"), initializer=_obey)
+    jobs = max(1, min(jobs, len(queue), MOST_PROCESSES))
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_obey)
     running: dict[Future, str] = {}
     todo = iter(queue)
     try:

@@ -20,6 +20,7 @@ from lib.teach.master import grade_id, parsed
 LARGEST = 50 << 20  # bytes of a notebook, pictures in its outputs included
 ARCHIVE = 4 << 30  # bytes that all members of one archive may have together
 MEMBERS = 20_000
+LONGEST = 10**20  # no number of a student has so many digits, and of much longer ones Python makes no text
 DEEP = 3  # a zip of a class holds a zip of each student, which holds a zip of a folder
 OTHER_ARCHIVES = (".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 SKIPPED = ("__MACOSX", ".ipynb_checkpoints")
@@ -205,8 +206,7 @@ def _said(notebook: Any) -> dict[str, str]:
             value = getattr(getattr(node, "value", None), "value", None)
             if (
                 getattr(target, "id", None) in ("student", "number")
-                and isinstance(value, str | int)
-                and (isinstance(value, str) or abs(value) < 10**20)  # of much longer ones Python makes no text
+                and (isinstance(value, str) or (isinstance(value, int) and abs(value) < LONGEST))
                 and str(value).strip()
             ):
                 found.setdefault(target.id, str(value))

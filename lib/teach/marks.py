@@ -28,10 +28,7 @@ class Marks:
 
     def __init__(self, path: Path, questions: Sequence[Manual]):
         self.path, self.questions = path, {question.id: question for question in questions}
-        self.rows: dict[str, dict[str, str]] = {}
-        self.more: list[str] = []  # columns of the teacher's own
-        if path.exists():
-            self._read()
+        self._read()
 
     def points(self, one: Graded, question: str) -> float | None:
         """Points given; None while there are none. Where nothing was written, there is nothing to mark: 0."""
@@ -45,7 +42,12 @@ class Marks:
         return self.rows.get(f"#{one.who}", {}).get(question + COMMENT, "")
 
     def write(self, graded: Iterable[Graded]) -> None:
-        """Write the file anew: what was in it, and a row for each new hand-in."""
+        """Write the file anew: what is in it by now, since grading may take an hour, and a row for each new hand-in.
+
+        Raises:
+            MarksError: something that was written there meanwhile is no mark.
+        """
+        self._read()
         columns = [KEY, "number", "name"]
         for question in self.questions.values():
             columns += [f"{question.id} (0-{question.points:g})", question.id + COMMENT]
@@ -57,6 +59,10 @@ class Marks:
         write_csv(self.path, [[*columns, *self.more], *lines])
 
     def _read(self) -> None:
+        self.rows: dict[str, dict[str, str]] = {}
+        self.more: list[str] = []  # columns of the teacher's own
+        if not self.path.exists():
+            return
         lines = read_csv(self.path)
         names = [_column(name, self.questions) for name in lines[0]] if lines else []
         if KEY not in names:

@@ -45,7 +45,8 @@ def release(source: Path, target: Path, overwrite: bool = False) -> list[Path]:
     """
     if file := next((path for path in (target, *target.parents) if path.is_file()), None):
         raise ReleaseError(f"{file} is a file, not a folder: name another folder with --out.")
-    if target.exists() and any(target.iterdir()) and not overwrite:
+    there = list(target.iterdir()) if target.exists() else []
+    if there and not overwrite:
         raise ReleaseError(
             f"{target} is there already and stays as it is. Name another folder with --out, or replace it with "
             "--overwrite."
@@ -55,9 +56,9 @@ def release(source: Path, target: Path, overwrite: bool = False) -> list[Path]:
         notebook = stripped(nbformat.read(master.path, as_version=4), master.language)
         made[master.path.name] = f"{nbformat.writes(notebook)}\n"
         made["README.md" if master.language == "en" else f"README.{master.language}.md"] = _readme(master)
-    if there := [] if not target.exists() else list(target.iterdir()):
-        others = [path.name for path in there if path.name not in made or not path.is_file()]
-        if others or source.resolve() == target.resolve() or target.resolve() in source.resolve().parents:
+    if there:
+        ours = all(path.name in made and path.is_file() for path in there)
+        if not ours or target.resolve() in (source.resolve(), *source.resolve().parents):
             raise ReleaseError(
                 f"{target} holds no assignment handed out before, so it is not replaced: name another folder."
             )

@@ -23,10 +23,7 @@ from lib.teach.words import Words
 GENUINE = ("downloaded", "local", "JPEG copy")
 LEAST = 5  # reports of one run, from which on a figure can stand out
 FAR, APART = 3.5, 0.01  # robust deviations, and in accuracy, from which on it does
-
-
-#: What is read of a record, by name.
-PARTS = ("dataset", "parameters", "environment", "seconds", "results")
+PARTS = ("dataset", "parameters", "environment", "seconds", "results")  # what is read of a record
 
 
 @dataclass
@@ -77,9 +74,7 @@ def _taken_apart(path: Path) -> Report:
     for file in sorted(path.parent.rglob("record.json")):
         try:
             record, found = records.load(file), file_digest(file)
-            if not all(isinstance(record[part], dict) for part in PARTS):
-                raise records.RecordError(f"{file} has parts of another kind.")
-            [float(entry.get("test_accuracy", 0)) for entry in record["results"].get("classifiers", ())]
+            _check(record)
             # runs of several profiles may have one name: the report's own is the one it states the hash of
             if record["name"] not in report.found or found == report.said.get(record["name"]):
                 report.found[record["name"]] = found, record
@@ -87,6 +82,14 @@ def _taken_apart(path: Path) -> Report:
             report.broken.append(file.parent.name)
     report.rewritten = figures_shown.rewritten(soup, {name: record for name, (_, record) in report.found.items()})
     return report
+
+
+def _check(record: dict[str, Any]) -> None:
+    """Raises TypeError, ValueError or AttributeError where a part that is read is not of the kind that runs write."""
+    if not all(isinstance(record[part], dict) for part in PARTS):
+        raise TypeError(f"not all of {', '.join(PARTS)} have names in them")
+    for entry in record["results"].get("classifiers", ()):
+        float(entry.get("test_accuracy", 0))
 
 
 def table(reports: Sequence[Report]) -> list[list[str]]:

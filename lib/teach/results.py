@@ -48,7 +48,6 @@ class Room:
     def write(self) -> None:
         """Write everything that is made of the results."""
         good = [one for one in self.graded if not one.problem]
-        self.marks = marks.Marks(self.marks.path, list(self.marks.questions.values()))  # grading may have taken an hour
         self.marks.write(good)
         names = pages.file_names(good)
         for one in good:

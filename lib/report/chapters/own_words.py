@@ -5,6 +5,7 @@ a link leads to a place in the page, to the web or to a mailbox, or is no link.
 """
 
 import re
+from pathlib import Path
 from typing import Any
 
 from IPython.display import HTML
@@ -54,6 +55,7 @@ class OwnWords:
 
     def __init__(self, report: Report, path: str):
         self.report, self.shown = report, set()
+        self.file = "/".join(Path(path or f"my-report/observations.{report.words.language}.md").parts[-2:])
         self.cover, self.fields = read(path)
 
     def filled_in(self, fields: dict[str, str]) -> dict[str, str]:
@@ -68,7 +70,7 @@ class OwnWords:
             self._box(say("own.label"), said)
         else:
             label = Markup("<strong>{}</strong> ").format(say("own.label"))
-            missing = say("own.empty", ask=hint(name, say), field=name)
+            missing = say("own.empty", ask=hint(name, say), field=name, file=self.file)
             page.display(HTML(f'<div class="own empty given"><p>{label}{missing}</p></div>'))
 
     def show_others(self) -> None:

@@ -58,11 +58,6 @@ class Killed(BaseException):
         self.reason = reason
 
 
-def _closed(stream: Any) -> None:
-    with suppress(OSError, ValueError):
-        stream.close()
-
-
 class NotStarted(RuntimeError):
     """A box in which nothing of a student has run yet has ended: no fault of the hand-in."""
 
@@ -107,7 +102,7 @@ class Process:
         """End the process and all that it started."""
         _end(self.child, self.token if self.box.level in ("limits", "watched") else None)
         for stream in (self.child.stdin, self.child.stdout):  # where something still holds the other end, it waits
-            threading.Thread(target=_closed, args=(stream,), daemon=True).start()
+            threading.Thread(target=_close, args=(stream,), daemon=True).start()
         self.folder.cleanup()
 
     def _command(self) -> list[str]:
@@ -173,6 +168,11 @@ class Process:
             with suppress(psutil.Error):
                 used += process.memory_info().rss
         return "memory" if used > self.box.limits.memory else None
+
+
+def _close(stream: Any) -> None:
+    with suppress(OSError, ValueError):
+        stream.close()
 
 
 def _end(child: subprocess.Popen, token: str | None) -> None:
