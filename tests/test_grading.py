@@ -99,7 +99,44 @@ def test_the_stripped_notebook_has_no_points_and_the_master_all(masters):
     ],
 )
 def test_platforms_put_names_into_paths(place, number, name):
-    assert handins._placed(place)[:2] == (number, name)
+    assert handins._placed([place])[0][:2] == (number, name)
+
+
+ZHANG, LI = "20230017-张三", "20230018-李四"
+
+
+@pytest.mark.parametrize(
+    ("places", "numbers"),
+    [
+        ([f"实验_20260312.zip/{who}.zip/x.ipynb" for who in (ZHANG, LI)], ["20230017", "20230018"]),
+        ([f"{ZHANG}/simclr_20260312.ipynb", f"{LI}/simclr_20260312.ipynb"], ["20230017", "20230018"]),
+        (["张三/simclr_20260312.ipynb", "李四/simclr_20260312.ipynb"], ["1", "2"]),
+        (["zhang_20260312.ipynb", "li_20260312.ipynb"], ["1", "2"]),
+        ([f"{ZHANG}.zip/{LI}/x.ipynb", f"{LI}.zip/x.ipynb"], ["20230017", "20230018"]),
+        ([f"{ZHANG}.zip/{LI}/x.ipynb", f"{ZHANG}.zip/20230019-王五/x.ipynb", f"{LI}.zip/x.ipynb"],
+         ["1", "20230019", "3"]),
+    ],
+)  # fmt: skip
+def test_neither_a_date_nor_an_archive_makes_one_student_of_two(tmp_path, places, numbers):
+    found = [handins.HandIn(place, text(tiny.hand_in("", str(n)))) for n, place in enumerate(places, 1)]
+    for item in found:
+        handins._open(item)
+    handins._name(found, "")
+    assert [item.number for item in found] == numbers
+    assert len(handins._newest(found)) == len(places)
+
+
+def test_the_number_of_an_archive_is_nobodys(tmp_path):
+    content = zipped(**{"x.ipynb": text(tiny.hand_in("", "7"))})
+    (tmp_path / "实验一_20260312.zip").write_bytes(content)
+    assert [item.number for item in handins.collect(tmp_path / "实验一_20260312.zip")] == ["7"]
+
+
+def test_of_one_students_files_the_newest_counts_though_they_bear_dates():
+    found = [handins.HandIn(f"{ZHANG}/simclr_2026031{n}.ipynb", time=n) for n in (2, 3)]
+    handins._name(found, "")
+    (kept,) = handins._newest(found)
+    assert (kept.number, kept.place, len(kept.others)) == ("20230017", found[1].place, 1)
 
 
 @pytest.mark.parametrize("name", ["Zhang Wei_{}_assignsubmission_file/a.ipynb", "zhangwei_{}_4711_a.ipynb"])
@@ -334,6 +371,46 @@ def test_students_read_the_comment_that_the_teacher_wrote_however_often_it_is_gr
         given.write([one])
         assert "'- missing axis" in path.read_text(encoding="utf-8-sig"), "in a spreadsheet it is no formula"
     assert marks._bare("'tis") == "'tis"
+
+
+def test_marks_stay_with_their_student_when_a_namesake_comes_and_goes(masters, tmp_path):
+    questions = list(master.load(masters / "tiny.ipynb").manual.values())
+    path, name = tmp_path / "manual.csv", questions[0].id
+    ada, other = Graded("Ada", "", "Ada", "a.ipynb"), Graded("Ada (b.ipynb)", "", "Ada", "b.ipynb")
+    marks.Marks(path, questions).write([ada])
+    lines = marks.read_csv(path)
+    lines[1][3] = "4"
+    marks.write_csv(path, lines)
+    ada.who = "Ada (a.ipynb)"
+    both = marks.Marks(path, questions)
+    both.write([other, ada])
+    assert [line[3] for line in marks.read_csv(path)[1:]] == ["", "4"]
+    assert both.points(ada, name) == 4
+    ada.who = "Ada"
+    alone = marks.Marks(path, questions)
+    alone.write([ada])
+    assert alone.points(ada, name) == 4
+    assert [line[0] for line in marks.read_csv(path)[1:]] == ["#Ada", "#Ada (b.ipynb)"]
+    newer = Graded("Ada", "", "Ada", "newer.ipynb", others=["a.ipynb"])
+    alone.write([newer])
+    assert alone.points(newer, name) == 4
+
+
+def test_points_are_for_the_answer_they_were_given_for(masters, tmp_path):
+    questions = list(master.load(masters / "tiny.ipynb").manual.values())
+    path, name = tmp_path / "manual.csv", questions[0].id
+    one = Graded("7", "7", "Ada", "a.ipynb", answers={name: "because"})
+    marks.Marks(path, questions).write([one])
+    lines = marks.read_csv(path)
+    lines[1][3:5] = ["4", "well put"]
+    marks.write_csv(path, lines)
+    given = marks.Marks(path, questions)
+    given.write([one])
+    assert (given.points(one, name), given.comment(one, name)) == (4, "well put")
+    one.answers[name] = "because of the mean"
+    for _ in range(2):
+        given.write([one])
+        assert (given.points(one, name), given.comment(one, name)) == (None, "(4 for an earlier answer) well put")
 
 
 @pytest.mark.parametrize("name", ["manual.csv", "grades.csv"])

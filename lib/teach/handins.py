@@ -7,9 +7,11 @@ import io
 import re
 import stat
 import zipfile
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -54,7 +56,7 @@ def collect(folder: Path) -> list[HandIn]:
     )
     for item in found:
         _open(item)
-        _name(item)
+    _name(found, folder.name if folder.is_file() else "")
     return _newest(found)
 
 
@@ -186,14 +188,22 @@ def _writable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _name(item: HandIn) -> None:
-    """Number and name. What a platform wrote into the path counts more than what the notebook's own cell says."""
-    said = _said(item.notebook) if item.notebook is not None else {}
-    number, name, item.folder = _placed(item.place)
-    own = _clean(said.get("number", ""))
-    item.number, item.name = number or own, _clean(said.get("student", "")) or name
-    if number and own and number != own:
-        item.notes.append("number")
+def _name(found: list[HandIn], root: str) -> None:
+    """Number and name. What a platform wrote into the path counts more than what the notebook's own cell says.
+
+    A number in the path that several have is none of theirs, but a date, say: then the notebook's own counts.
+    """
+    placed = _placed([item.place.removeprefix(f"{root}/") for item in found])
+    holders = Counter(number for number, _ in {(number, folder) for number, _, folder in placed})
+    for item, (number, name, item.folder) in zip(found, placed, strict=True):
+        said = _said(item.notebook) if item.notebook is not None else {}
+        own = _clean(said.get("number", ""))
+        item.number, item.name = number or own, _clean(said.get("student", "")) or name
+        if number and own and number != own:
+            if holders[number] > 1:
+                item.number = own
+            else:
+                item.notes.append("number")
 
 
 def _said(notebook: Any) -> dict[str, str]:
@@ -213,27 +223,55 @@ def _said(notebook: Any) -> dict[str, str]:
     return found
 
 
-def _placed(place: str) -> tuple[str, str, str]:
-    """Number and name that a platform put into a path, and what it tells students of one name apart by.
-
-    Moodle and Canvas write theirs around whatever a student handed in, so the outermost counts: an archive in which a
-    student imitates it is still that student's.
+def _placed(places: list[str]) -> list[tuple[str, str, str]]:
+    """Number and name that a platform put into each path, and what it tells its students apart by.
 
     Moodle ``Ada Lovelace_12345_assignsubmission_file/x.ipynb``, Canvas ``lovelaceada_LATE_12345_67890_x.ipynb``,
     超星学习通 ``2023001-张三/x.ipynb`` or ``张三-2023001-x.ipynb``.
+
+    Platforms write theirs around whatever a student handed in, so the outermost counts: an archive in which a student
+    imitates it is still that student's. With 超星学习通 it is the outermost part with a number, but for one that holds
+    parts of several numbers and names: that is the archive of a class. Two files are one student's only if all the
+    rest of their paths down to there is the same, for what looks like a student's number may be a date.
     """
-    parts = [part for part in re.sub(r"\.(zip|ipynb)(?=/|$)", "", place, flags=re.I).split("/") if part]
-    for part in parts:
-        if moodle := re.match(r"(.+?)_(\d+)_assignsubmission", part):
-            return "", moodle[1], f"{moodle[1]} {moodle[2]}"
-        if canvas := re.match(r"([^\W\d_]+)(?:_LATE)?_(\d+)_\d+_", part):
-            return "", canvas[1], f"{canvas[1]} {canvas[2]}"
-    for part in reversed(parts):
-        if number := re.search(r"(?<!\d)\d{5,20}(?!\d)", part):
-            pieces = [p for p in re.split(r"[-_—+\s()（）\d]+", part) if p]
-            chinese = next((p for p in pieces if re.fullmatch("[\u4e00-\u9fff·]{2,10}", p)), "")
-            return number[0], chinese or (pieces[0] if pieces else ""), number[0]
-    return "", "", ""
+    paths = [[p for p in re.sub(r"\.(zip|ipynb)(?=/|$)", "", place, flags=re.I).split("/") if p] for place in places]
+    numbered = [[(at, *found) for at, part in enumerate(parts) if (found := _numbered(part))] for parts in paths]
+    inside: dict[tuple[str, ...], set[tuple[str, str]]] = defaultdict(set)
+    for parts, some in zip(paths, numbered, strict=True):
+        for (at, *_), (_, *following) in pairwise(some):
+            inside[tuple(parts[: at + 1])].add(tuple(following))
+
+    def of_a_class(parts: list[str]) -> bool:
+        numbers_names = list(zip(*inside[tuple(parts)], strict=True))
+        return bool(numbers_names) and all(len(set(several)) > 1 for several in numbers_names)
+
+    found = []
+    for parts, some in zip(paths, numbered, strict=True):
+        own = [entry for entry in some if not of_a_class(parts[: entry[0] + 1])]
+        if platform := next(filter(None, map(_by_platform, parts)), None):
+            found.append(("", *platform))
+        elif own:
+            at, number, name = own[0]
+            found.append((number, name, "/".join([*parts[:at], number, name])))
+        else:
+            found.append(("", "", ""))
+    return found
+
+
+def _by_platform(part: str) -> tuple[str, str] | None:
+    """The name in what Moodle or Canvas made of it, and the same with the number by which they know the student."""
+    moodle = re.match(r"(.+?)_(\d+)_assignsubmission", part)
+    found = moodle or re.match(r"([^\W\d_]+)(?:_LATE)?_(\d+)_\d+_", part)
+    return (found[1], f"{found[1]} {found[2]}") if found else None
+
+
+def _numbered(part: str) -> tuple[str, str] | None:
+    """A number such as students have, and the name beside it."""
+    if not (number := re.search(r"(?<!\d)\d{5,20}(?!\d)", part)):
+        return None
+    pieces = [p for p in re.split(r"[-_—+\s()（）\d]+", part) if p]
+    chinese = next((p for p in pieces if re.fullmatch("[\u4e00-\u9fff·]{2,10}", p)), "")
+    return number[0], chinese or (pieces[0] if pieces else "")
 
 
 def _clean(text: str) -> str:

@@ -5,18 +5,21 @@ as well. Nothing a teacher wrote is ever lost: rows of hand-ins that are no long
 """
 
 import csv
+import hashlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from lib.files import write_whole
+from lib.teach import words
 from lib.teach.grade import Graded
 from lib.teach.master import Manual
 from lib.teach.words import Words
 
 KEY = "id"
 COMMENT = " comment"
+FILE, ANSWERS = "file", "answers"  # by which a row is known when the id changes, and what its points are for
 
 
 class MarksError(ValueError):
@@ -41,22 +44,46 @@ class Marks:
         """What the teacher wrote beside the points."""
         return self.rows.get(f"#{one.who}", {}).get(question + COMMENT, "")
 
-    def write(self, graded: Iterable[Graded]) -> None:
+    def write(self, graded: Sequence[Graded]) -> None:
         """Write the file anew: what is in it by now, since grading may take an hour, and a row for each new hand-in.
+
+        Points for an answer that is another by now go into the comment: the new answer is still to be marked.
 
         Raises:
             MarksError: something that was written there meanwhile is no mark.
         """
         self._read()
-        columns = [KEY, "number", "name"]
+        columns, keys = [KEY, "number", "name"], [KEY, "number", "name"]
         for question in self.questions.values():
             columns += [f"{question.id} (0-{question.points:g})", question.id + COMMENT]
+            keys += [question.id, question.id + COMMENT]
+        rows = {}
+        for one, row in self._rows_of(graded):
+            row |= {KEY: f"#{one.who}", "number": one.number, "name": one.name, FILE: one.place}
+            self._compare(one, row)
+            rows[row[KEY]] = row
+        self.rows = rows | {key: row for key, row in self.rows.items() if key not in rows}
+        own = [*self.more, FILE, ANSWERS]
+        lines = [[row.get(key, "") for key in keys + own] for row in self.rows.values()]
+        write_csv(self.path, [columns + own, *lines])
+
+    def _rows_of(self, graded: Sequence[Graded]) -> Iterator[tuple[Graded, dict[str, str]]]:
+        """Each hand-in with its row: that of its file or of an earlier one, else that of its id, else a new one."""
+        by_file = {row[FILE]: key for key, row in self.rows.items() if row.get(FILE)}
+        known = {one.who: next((by_file[p] for p in [one.place, *one.others] if p in by_file), None) for one in graded}
+        taken = {key: self.rows.pop(key) for key in known.values() if key}
         for one in graded:
-            row = self.rows.setdefault(f"#{one.who}", {})
-            row |= {KEY: f"#{one.who}", "number": one.number, "name": one.name}
-        keys = [KEY, "number", "name", *(k for q in self.questions for k in (q, q + COMMENT)), *self.more]
-        lines = [[row.get(key, "") for key in keys] for row in self.rows.values()]
-        write_csv(self.path, [[*columns, *self.more], *lines])
+            yield one, taken[key] if (key := known[one.who]) else self.rows.get(f"#{one.who}", {})
+
+    def _compare(self, one: Graded, row: dict[str, str]) -> None:
+        now = {q: hashlib.sha256(one.answers.get(q, "").encode()).hexdigest()[:8] for q in self.questions}
+        before = dict(part.split("=", 1) for part in row.get(ANSWERS, "").split() if "=" in part)
+        for question in self.questions:
+            if row.get(question) and before.get(question, now[question]) != now[question]:
+                say, note = words.load(one.language), question + COMMENT
+                row[note] = say("manual.earlier", points=row[question], comment=row.get(note, "")).strip()
+                row[question] = ""
+        row[ANSWERS] = " ".join(f"{question}={digest}" for question, digest in now.items())
 
     def _read(self) -> None:
         self.rows: dict[str, dict[str, str]] = {}
@@ -70,7 +97,9 @@ class Marks:
                 f"{self.path} has no column “{KEY}”, by which its rows are known. Rename it, or mend its first line."
             )
         self.more = [
-            n for n in names if n and n not in (KEY, "number", "name") and n.removesuffix(COMMENT) not in self.questions
+            n
+            for n in names
+            if n and n not in (KEY, "number", "name", FILE, ANSWERS) and n.removesuffix(COMMENT) not in self.questions
         ]
         wrong = []
         for number, line in enumerate(lines[1:], 2):
