@@ -164,6 +164,18 @@ def nothing_returned(encoder, head, images, labels, steps):
     trained(head, head.parameters(), encoder.eval()(images).detach(), labels, steps)
 
 
+@wrong("frozen", "head.invented_last", "frozen-check-3")
+def made_up(encoder, head, images, labels, steps):
+    head.weight.data += 0.01
+    return torch.linspace(1.1, 0.01, steps).tolist()
+
+
+@wrong("frozen", "head.invented_first", "frozen-check-3")
+def made_up_at_the_start(encoder, head, images, labels, steps):
+    losses = trained(head, head.parameters(), encoder.eval()(images).detach(), labels, steps)
+    return [9.0, *losses[1:]]
+
+
 # 7 · the curve
 
 
@@ -205,6 +217,11 @@ def draw_labels(labels, count, seed):
 def in_percent(train, labels, test, test_labels, counts, seed):
     rows = {count: draw_labels(labels, count, seed) for count in counts}
     return {n: 100 * linear_accuracy(train[r], labels[r], test, test_labels) for n, r in rows.items()}
+
+
+@wrong("curve", "curve.percent")
+def not_a_number(train, labels, test, test_labels, counts, seed):
+    return {count: float("nan") for count in counts}
 
 
 @wrong("curve", "curve.leak")

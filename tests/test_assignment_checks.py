@@ -60,6 +60,12 @@ def test_the_masters_solution_passes(step, right):
     assert failures(step, right) == {}
 
 
+def test_a_curve_that_looks_right_and_is_made_up_fails_the_hidden_test(right):
+    made_up = {"label_curve": lambda train, labels, test, test_labels, counts, seed: {c: c * 0.0025 for c in counts}}
+    (error,) = failures("curve", right | made_up).values()
+    assert type(error) is AssertionError
+
+
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_solution_is_named_and_loses_its_points(name, right):
     step, function, fails, says = WRONG[name]

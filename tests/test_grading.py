@@ -288,9 +288,15 @@ def test_metadata_that_a_program_dropped_is_found_again(masters):
 
 
 def test_the_kits_own_loss_is_told_of(masters):
-    one = master.load(masters / "tiny.ipynb")
-    source = tiny.LOSS.format("from lib.loss import nt_xent_loss\n    return nt_xent_loss(z)")
-    assert align.borrowed({"loss": source, "square": "x"}, one) == ["loss"]
+    one, notebook = master.load(masters / "tiny.ipynb"), tiny.hand_in()
+    assert not align.borrowed(align.align(notebook.cells, one), notebook.cells, one)
+    (loss,) = [cell for cell in notebook.cells if master.grade_id(cell) == "loss"]
+    loss.source = tiny.LOSS.format("from lib.loss import nt_xent_loss\n    return nt_xent_loss(z)")
+    for source in ("from lib.teach.checks import losses", "import lib.loss as l", "from lib.teach import own"):
+        notebook.cells.append(nbformat.v4.new_code_cell(source))
+    last = len(notebook.cells)
+    found = align.borrowed(align.align(notebook.cells, one), notebook.cells, one)
+    assert found == ["loss", f"#{last - 2}", f"#{last - 1}"]
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,14 @@ import time
 import nbformat
 import psutil
 import pytest
+import torch
 from nbformat.v4 import new_code_cell
 
 from lib.teach import align, handins, master, release, results
 from lib.teach.box import walls
 from lib.teach.box.judge import Judge
 from lib.teach.box.process import Box, Limits
+from lib.teach.box.remote import Session
 from tests import tiny_assignment as tiny
 
 LIMITS = Limits(cell=8, total=90, memory=2 << 30, processes=24)
@@ -176,6 +178,22 @@ def test_feedback_tells_of_hidden_tests_that_they_are_there_and_no_more(hostile)
     assert len(pages) == len(hostile["graded"])
     assert not [page for page in pages if "56.25" in page or "secret message" in page]
     assert any("square(3.) must be 9" in page.replace("&#39;", "'") for page in pages)
+
+
+def test_a_function_does_not_choose_the_numbers_that_a_test_draws_next():
+    session = Session(Box(LEVEL, LIMITS, (), (), {}), time.monotonic() + 60)
+    try:
+        session.cell("import torch\ndef chosen():\n    torch.manual_seed(5)\ndef drawn():\n    return torch.rand(3)")
+        functions = {name: session.name(name)[1] for name in ("chosen", "drawn")}
+        following = []
+        for seed in (1, 2):
+            torch.manual_seed(seed)
+            functions["chosen"]()
+            following.append(torch.rand(3))
+        assert not torch.equal(*following)
+        assert not torch.equal(functions["drawn"](), functions["drawn"]()), "a second call draws other numbers"
+    finally:
+        session.process.end()
 
 
 STRAY = """

@@ -8,6 +8,8 @@ from typing import Any
 from lib.teach.box.judge import Piece
 from lib.teach.master import Master, grade_id, parsed, role
 
+WITH_LOSS = ("lib.loss", "lib.methods", "lib.teach.checks.losses", "lib.teach.checks.ntxent")
+
 
 @dataclass
 class Aligned:
@@ -144,23 +146,32 @@ def _bare(source: str) -> str:
     return "\n".join(line.rstrip() for line in source.splitlines() if line.strip())
 
 
-def borrowed(solutions: dict[str, str], master: Master) -> list[str]:
-    """The solutions that use the kit's own loss where the master's do not: the thing that was to be written."""
-    return [
+def borrowed(laid: Aligned, cells: Sequence[Any], master: Master) -> list[str]:
+    """Solutions that use the kit's own loss where the master's do not: the thing that was to be written.
+
+    The student's own cells count too, by their place (``#3`` is the third), for a solution may call what they import.
+    """
+    found = [
         name
-        for name, source in solutions.items()
+        for name, source in laid.solutions.items()
         if _borrows(source) and name in master.by_id and not _borrows(master.by_id[name].source)
     ]
+    for place, (cell, (kind, _)) in enumerate(zip(cells, laid.roles, strict=True), 1):
+        if kind == "own" and cell.cell_type == "code" and _borrows(cell.source):
+            found.append(f"#{place}")
+    return found
 
 
 def _borrows(source: str) -> bool:
+    """Whether a part of the kit that has the loss is imported or named."""
     for node in ast.walk(parsed(source)):
-        if isinstance(node, ast.ImportFrom) and f"{node.module}".startswith("lib.loss"):
-            return True
-        if isinstance(node, ast.Import) and any(alias.name.startswith("lib.loss") for alias in node.names):
-            return True
-        if isinstance(node, ast.ImportFrom) and node.module == "lib" and any(a.name == "loss" for a in node.names):
-            return True
-        if isinstance(node, ast.Constant) and node.value == "lib.loss":
+        names: list[Any] = []
+        if isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.Constant):
+            names = [node.value]
+        if any(str(name).startswith(WITH_LOSS) for name in names):
             return True
     return False

@@ -191,7 +191,7 @@ def _grade(graded: Graded, item: HandIn, masters: Sequence[Master], box: Box) ->
     graded.language = chosen.language
     laid = align.align(item.notebook.cells, chosen)
     graded.notes = [*map(list, laid.notes)]
-    if kits := align.borrowed(laid.solutions, chosen):
+    if kits := align.borrowed(laid, item.notebook.cells, chosen):
         graded.notes.append(["borrowed", kits])
     empty = words.load(chosen.language)["stub.text"]
     graded.answers = {name: text if text.strip() != empty else "" for name, text in laid.answers.items()}

@@ -152,7 +152,9 @@ class _Use:
         self.answer, self.blobs = self.session.ask(message, packer.blobs)
         _raise(self.answer)
         unpacker = self.session._unpacker(self.blobs)
-        torch.set_rng_state(unpacker.unpack(self.answer["random"]))
+        if not torch.equal(unpacker.unpack(self.answer["random"]), torch.get_rng_state()):
+            # they drew numbers, so the next call must draw others; but none that they have chosen
+            torch.manual_seed(int(torch.randint(2**63 - 1, ())))
         with torch.no_grad():
             for index, node in self.answer["changed"]:
                 self.given[index].copy_(unpacker.unpack(node))

@@ -72,7 +72,7 @@ def curve(tutor: Tutor, function: Callable) -> None:
 
 
 def _accuracies(tutor: Tutor, step: str, values: list[float]) -> None:
-    if max(values) > 1 or min(values) < 0:
+    if not all(0 <= value <= 1 for value in values):  # nan is not, either
         raise tutor.failure(step, "curve.percent", "0 … 1", ", ".join(f"{value:.1f}" for value in values))
 
 

@@ -98,7 +98,18 @@ def head(tutor: Tutor, function: Callable) -> None:
     last = float(returned[-1])
     if not last <= 1.2 * plain[-1]:
         raise tutor.failure(step, "head.slow", f"{plain[-1]:.3f}", f"{last:.3f}")
+    for at, told, (encoder, linear) in (("first", returned[0], trained.before), ("last", last, trained.after)):
+        if not abs(float(told) - (own := _closest_loss(encoder, linear, float(told)))) < 0.1 + 0.5 * own:
+            raise tutor.failure(step, f"head.invented_{at}", f"{own:.3f}", f"{float(told):.3f}")
     tutor.right(step, "head.learnt", first=f"{float(returned[0]):.3f}", last=f"{last:.3f}")
+
+
+@torch.no_grad()
+def _closest_loss(encoder: nn.Module, linear: nn.Module, told: float) -> float:
+    """The loss of a head, with the encoder in the mode that is closer to what is told: it has a check of its own."""
+    images, labels = labelled()
+    modes = (copy.deepcopy(encoder).train(mode) for mode in (False, True))
+    return min((F.cross_entropy(linear(one(images)), labels).item() for one in modes), key=lambda x: abs(x - told))
 
 
 def train(encoder, head, images, labels, steps, zero=True, squash=lambda x: x) -> list[float]:

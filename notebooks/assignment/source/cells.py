@@ -277,9 +277,11 @@ check.head(train_head)
 ### BEGIN HIDDEN TESTS
 _labels = torch.arange(40) % 2
 _images = torch.randn(40, 1, 2, 2) + 3 * _labels.view(40, 1, 1, 1)
-_losses = train_head(torch.nn.Flatten(), torch.nn.Linear(4, 2), _images, _labels, 60)
+_head = torch.nn.Linear(4, 2)
+_losses = train_head(torch.nn.Flatten(), _head, _images, _labels, 60)
 assert len(_losses) == 60, "[[hidden]]"
 assert _losses[-1] < 0.2 < _losses[0], "[[hidden]]"
+assert F.cross_entropy(_head(_images.flatten(1)), _labels) < 0.2, "[[hidden]]"
 ### END HIDDEN TESTS
 
 # %% [markdown] frozen-question
@@ -334,6 +336,8 @@ _features = F.one_hot(_labels, 10) + 0.05 * torch.randn(200, 10)
 _curve = label_curve(_features[:100], _labels[:100], _features[100:], _labels[100:].flip(0), [10, 50], 5)
 assert list(_curve) == [10, 50], "[[hidden]]"
 assert max(_curve.values()) < 0.2, "[[hidden]]"
+_curve = label_curve(_features[:100], _labels[:100], _features[100:], _labels[100:], [10, 50], 5)
+assert min(_curve.values()) > 0.9, "[[hidden]]"
 ### END HIDDEN TESTS
 
 # %% [markdown] own-why
