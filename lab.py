@@ -126,14 +126,14 @@ def set_up(cpu, test):
     test = test or "test" in made  # once there, the test requirements are kept up with the others
     if test:
         wanted["test"] = digest("requirements-test.txt")
-    works = os.path.exists(in_home())  # not where the Python it was made with is gone
+    works = starts()
     if made == wanted and works:
         return
     if not same(sys.prefix, HOME):  # a Python cannot remove the ground it stands on
         moved = any(made.get(key) != wanted[key] for key in ("root", "cpu"))
         if os.path.exists(os.path.join(HOME, "begun-by-lab")) and (moved or not works):
             shutil.rmtree(HOME)
-        if not os.path.exists(in_home()):
+        if not starts():
             create()
     with contextlib.suppress(OSError):
         os.remove(MARKER)  # from here on .venv is half-made, until the marker is written again
@@ -150,6 +150,18 @@ def set_up(cpu, test):
     with open(MARKER + ".part", "w") as file:
         json.dump(wanted, file)
     os.replace(MARKER + ".part", MARKER)
+
+
+def starts():
+    """Whether the Python of .venv starts and has the version it was made with; the system's may have been upgraded."""
+    command = [in_home(), "-I", "-S", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+    try:
+        with open(os.path.join(HOME, "pyvenv.cfg"), encoding="utf-8") as file:
+            made_with = re.search(r"^version(?:_info)? *= *(\d+\.\d+)", file.read(), re.M)
+        found = subprocess.check_output(command, stderr=subprocess.DEVNULL).decode().strip()
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    return bool(made_with) and found == made_with.group(1)
 
 
 def create():

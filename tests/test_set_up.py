@@ -124,6 +124,17 @@ def test_an_interrupted_set_up_is_begun_anew(tmp_path, monkeypatch):
     assert not (tmp_path / "venv" / "half").exists()
 
 
+@pytest.mark.parametrize("version", ["3.8.20", "none"])
+def test_an_environment_whose_python_was_upgraded_is_made_anew(version, tmp_path, monkeypatch):
+    lab, asked = lab_py(tmp_path / "venv", monkeypatch)
+    lab.set_up(cpu=False, test=False)
+    config = tmp_path / "venv/pyvenv.cfg"
+    config.write_text(re.sub(r"(?m)^version(_info)? *=.*$", f"version = {version}", config.read_text(encoding="utf-8")))
+    lab.set_up(cpu=False, test=False)
+    assert len(asked) == 4
+    assert version not in config.read_text(encoding="utf-8")
+
+
 def test_pytorch_without_cuda_comes_from_its_own_index_and_nothing_else_does(tmp_path, monkeypatch):
     lab, asked = lab_py(tmp_path / "venv", monkeypatch)
     lab.set_up(cpu=True, test=False)
