@@ -452,6 +452,15 @@ def test_names_stay_names_and_paths_are_those_of_where_the_command_was_given(way
     assert Path(os.environ["LAB_WORDS"]) == tmp_path / "my.md"
 
 
+@pytest.mark.parametrize("name", ["LAB_DATA", "LAB_RUNS"])
+def test_folders_of_the_environment_are_those_of_where_the_command_was_given(name, tmp_path, monkeypatch):
+    for given, meant in (("mine", tmp_path / "mine"), ("~/mine", Path.home() / "mine"), (str(ROOT), ROOT)):
+        monkeypatch.setenv(name, given)
+        monkeypatch.setenv("LAB_FROM", str(tmp_path))
+        assert carried_out(monkeypatch, ["check"], lambda *_: 0) == 0
+        assert Path(os.environ[name]) == meant
+
+
 @pytest.mark.parametrize("error", [DiskFull("x is open."), FileHeld("x is open.")])
 def test_a_file_that_cannot_be_written_ends_a_command_with_a_sentence(monkeypatch, capsys, error):
     def fail(*_):

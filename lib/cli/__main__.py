@@ -54,6 +54,9 @@ def main(words: Sequence[str] | None = None) -> int:
     if rest and asked.command not in ("test", "bench", "papermill"):
         parser().error(f"unrecognized arguments: {' '.join(rest)}")
     start = Path(os.environ.pop("LAB_FROM", "")).absolute()  # where the command was given: paths start from there
+    for name in ("LAB_DATA", "LAB_RUNS"):
+        if given := os.environ.get(name):
+            os.environ[name] = str(start / Path(given).expanduser())
     if getattr(asked, "words", None):
         os.environ["LAB_WORDS"] = (start / asked.words).as_posix()
     for name, value in vars(asked).items():
