@@ -5,13 +5,16 @@ import math
 import os
 import sys
 
+import numpy as np
 import pytest
 import torch
 
-from bench import docs, few_labels, improved, precision, run
+from bench import docs, few_labels, improved, kernel_head, precision, run
 from bench.measure import Line, from_record, quartiles, table
+from lib.augment import Views
 from lib.data.samples import SAMPLES
 from lib.files import ROOT
+from lib.models import Features
 from lib.runs import profiles
 from lib.runs.lab import test_once as once
 from lib.runs.shipped import load_trained
@@ -144,3 +147,29 @@ def test_a_paired_run_that_fails_says_why(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "executable", str(python))
     with pytest.raises(RuntimeError, match="quick/mnist, seed 0, float32 failed: ValueError: no room"):
         precision.measure("quick/mnist", 0, "float32")
+
+
+def test_the_kernel_head_reads_an_image_and_its_mirror_image_alike():
+    record, model = load_trained("cifar10")
+    reader, plain = Features(model.encoder, ["stage1", "stage2"], 4, [32, 48]), Views(record["parameters"]["views"])
+    images = SAMPLES["cifar10"]().train_images[:6]
+    found, mirrored = (kernel_head.seen(reader, some, plain) for some in (images, images.flip(3)))
+    assert found.shape == (6, 2 * (64 + 128) * 4 * 2)
+    assert np.allclose(found, mirrored, atol=1e-5)
+    assert np.abs(found[0] - found[1]).max() > 0.1
+
+
+def test_the_kernel_head_separates_what_no_line_can():
+    generator = np.random.default_rng(0)
+    points = generator.uniform(-1, 1, (600, 2)).astype(np.float32)
+    labels = 3 + 4 * (points[:, 0] * points[:, 1] > 0)
+    answers = kernel_head.classified(points[:400], labels[:400], points[400:])
+    assert set(answers) == {3, 7}
+    assert (answers == labels[400:]).mean() > 0.9
+
+
+def test_the_docs_kernel_head_is_that_of_the_record():
+    record = run.load("kernel_head")["test images"]
+    assert kernel_head.table(record["rows"]) in (ROOT / "docs/cifar10.md").read_text(encoding="utf-8")
+    assert record["settings"] == kernel_head.SETTINGS
+    assert record["dataset"]["genuine"]

@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 
 from bench import paper
 from bench.few_labels import NETWORK
+from bench.kernel_head import KINDS
 from lib.cli.__main__ import parser
 from lib.files import ROOT, between_marks
 from lib.report import values
@@ -81,6 +82,12 @@ def few_labels(method, labels):
     return f"{statistics.mean(found):.1%}", f"{min(found):.1%}"
 
 
+def kernel_head(features):
+    """Accuracy of the kernel's head on test images, over encoders, as ``bench.kernel_head`` found it."""
+    rows = json.loads((ROOT / "bench/results/kernel_head.json").read_text())["test images"]["rows"]
+    return [row["kernel"] for row in rows if row["features"] == features]
+
+
 def facts():
     """Every figure of the READMEs' text outside its tables, as it stands there."""
     lab = yaml.safe_load((ROOT / "notebooks/claims.yaml").read_text(encoding="utf-8"))
@@ -119,6 +126,7 @@ def facts():
         f"{1 / improved:.2f}",
         *few_labels(NETWORK, 10),
         *(few_labels(method, 10)[0] for method in GRAPHS),
+        *(values.percent(kernel_head(features)) for features in KINDS),
     }
 
 
