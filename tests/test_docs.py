@@ -130,6 +130,15 @@ def facts():
     }
 
 
+def test_the_page_on_cifar10_says_what_the_kernel_head_gave():
+    page, (after, before) = (ROOT / "docs/cifar10.md").read_text(encoding="utf-8"), map(kernel_head, KINDS)
+    assert len(after) == 3
+    assert f"**The target was 80%, and the kernel reaches {values.percent(after)}.**" in page
+    assert f"reaches {values.percent(on_cifar10()[2])} although" in page
+    added = 100 * (statistics.mean(after) - statistics.mean(before))
+    assert f"accuracy, {added:.1f} points are what SimCLR adds" in page
+
+
 def test_the_page_on_mnist_says_what_few_labels_gave():
     page = (ROOT / "docs/mnist.md").read_text(encoding="utf-8")
     among, unseen = ([few_labels(m, n)[0] for n in (10, 100, 1000)] for m in (TRANSDUCTIVE, NETWORK))
