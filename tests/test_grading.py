@@ -112,6 +112,7 @@ ZHANG, LI = "20230017-张三", "20230018-李四"
         ([f"{ZHANG}/simclr_20260312.ipynb", f"{LI}/simclr_20260312.ipynb"], ["20230017", "20230018"]),
         (["张三/simclr_20260312.ipynb", "李四/simclr_20260312.ipynb"], ["1", "2"]),
         (["zhang_20260312.ipynb", "li_20260312.ipynb"], ["1", "2"]),
+        ([f"实验_20260312.zip/{who}/x.ipynb" for who in ("张三", "李四", "王五")], ["1", "2", "3"]),
         ([f"{ZHANG}.zip/{LI}/x.ipynb", f"{LI}.zip/x.ipynb"], ["20230017", "20230018"]),
         ([f"{ZHANG}.zip/{LI}/x.ipynb", f"{ZHANG}.zip/20230019-王五/x.ipynb", f"{LI}.zip/x.ipynb"],
          ["1", "20230019", "3"]),
@@ -132,11 +133,20 @@ def test_the_number_of_an_archive_is_nobodys(tmp_path):
     assert [item.number for item in handins.collect(tmp_path / "实验一_20260312.zip")] == ["7"]
 
 
-def test_of_one_students_files_the_newest_counts_though_they_bear_dates():
-    found = [handins.HandIn(f"{ZHANG}/simclr_2026031{n}.ipynb", time=n) for n in (2, 3)]
+@pytest.mark.parametrize("folder", [ZHANG, "Zhang San_12345_assignsubmission_file"])
+@pytest.mark.parametrize("said", [("", ""), ("", "20230017"), ("wrong", "20230017")])
+def test_of_one_students_files_the_newest_counts_though_they_bear_dates(folder, said):
+    found = [
+        handins.HandIn(f"{folder}/simclr_2026031{n}.ipynb", text(tiny.hand_in("张三", number)), n)
+        for n, number in zip((2, 3), said, strict=True)
+    ]
+    for item in found:
+        handins._open(item)
     handins._name(found, "")
     (kept,) = handins._newest(found)
-    assert (kept.number, kept.place, len(kept.others)) == ("20230017", found[1].place, 1)
+    assert (kept.number, kept.place, len(kept.others)) == (
+        "20230017" if folder == ZHANG else said[1], found[1].place, 1,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["Zhang Wei_{}_assignsubmission_file/a.ipynb", "zhangwei_{}_4711_a.ipynb"])

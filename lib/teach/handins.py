@@ -7,7 +7,7 @@ import io
 import re
 import stat
 import zipfile
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -191,19 +191,27 @@ def _writable(text: str) -> str:
 def _name(found: list[HandIn], root: str) -> None:
     """Number and name. What a platform wrote into the path counts more than what the notebook's own cell says.
 
-    A number in the path that several have is none of theirs, but a date, say: then the notebook's own counts.
+    But where the path gives notebooks to one student, and their cells name several, none with the path's number, they
+    are of several. And a number in the path that several have is none of theirs, but a date, say: then the notebook's
+    own counts.
     """
     placed = _placed([item.place.removeprefix(f"{root}/") for item in found])
-    holders = Counter(number for number, _ in {(number, folder) for number, _, folder in placed})
-    for item, (number, name, item.folder) in zip(found, placed, strict=True):
-        said = _said(item.notebook) if item.notebook is not None else {}
-        own = _clean(said.get("number", ""))
-        item.number, item.name = number or own, _clean(said.get("student", "")) or name
-        if number and own and number != own:
-            if holders[number] > 1:
-                item.number = own
-            else:
-                item.notes.append("number")
+    said = [_said(item.notebook) if item.notebook is not None else {} for item in found]
+    own = [(_clean(one.get("number", "")), _clean(one.get("student", ""))) for one in said]
+    named: dict[str, set[str]] = defaultdict(set)
+    for (_, _, folder), (number, name) in zip(placed, own, strict=True):
+        named[folder].update(filter(None, [number or name]))
+    for item, (in_path, _, folder), (number, name) in zip(found, placed, own, strict=True):
+        several = in_path and in_path not in named[folder] and len(named[folder]) > 1
+        item.folder = folder if not several else f"{folder} {number or name}" if number or name else ""
+    holders: dict[str, set[str]] = defaultdict(set)
+    for item, (number, *_) in zip(found, placed, strict=True):
+        holders[number].add(item.folder or item.place)
+    for item, (number, name, _), (own_number, own_name) in zip(found, placed, own, strict=True):
+        alone = len(holders[number]) == 1
+        item.number, item.name = (number if alone else "") or own_number, own_name or name
+        if alone and number and own_number and number != own_number:
+            item.notes.append("number")
 
 
 def _said(notebook: Any) -> dict[str, str]:
@@ -231,8 +239,8 @@ def _placed(places: list[str]) -> list[tuple[str, str, str]]:
 
     Platforms write theirs around whatever a student handed in, so the outermost counts: an archive in which a student
     imitates it is still that student's. With 超星学习通 it is the outermost part with a number, but for one that holds
-    parts of several numbers and names: that is the archive of a class. Two files are one student's only if all the
-    rest of their paths down to there is the same, for what looks like a student's number may be a date.
+    parts of several numbers and names: that is the archive of a class. Two files are one student's only if the rest of
+    their paths down to there is the same as well, for what looks like a student's number may be a date.
     """
     paths = [[p for p in re.sub(r"\.(zip|ipynb)(?=/|$)", "", place, flags=re.I).split("/") if p] for place in places]
     numbered = [[(at, *found) for at, part in enumerate(parts) if (found := _numbered(part))] for parts in paths]
