@@ -19,7 +19,6 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
@@ -34,7 +33,7 @@ from lib.report.values import percent
 from lib.runs.plain import GRID
 from lib.runs.records import environment
 from lib.runs.shipped import load_trained
-from lib.runs.trained import untrained
+from lib.runs.trained import starting_point
 
 LABELLED, UNLABELLED, HELD_OUT = [1, 2], [1, 2, 3, 4], [5]
 SETTINGS = {"sides": [40, 56, 80], "grid": GRID, "width": 0.6, "alpha": 0.1}
@@ -71,8 +70,7 @@ def readers(which: str, features: str, images: data.Dataset) -> tuple[list[nn.Mo
     p = record["parameters"]
     plain, encoders = Views(p["views"]), [model.encoder.eval()]
     if features == UNTRAINED:
-        torch.manual_seed(p["seed"])
-        start = Features(untrained(record).encoder, sides=SETTINGS["sides"])
+        start = Features(starting_point(record, images).encoder, sides=SETTINGS["sides"])
         some = data.join(data.equal_chunks(images, 5), UNLABELLED)[:STATISTICS]
         encoders = [one.encoder for one in without_learning(start, images.train_images[some], plain)]
     return [Features(one, p["feature_layers"], GRID, SETTINGS["sides"]) for one in encoders], plain
