@@ -133,7 +133,8 @@ def set_up(cpu, test):
         moved = any(made.get(key) != wanted[key] for key in ("root", "cpu"))
         if os.path.exists(os.path.join(HOME, "begun-by-lab")) and (moved or not works):
             shutil.rmtree(HOME)
-        if not starts():
+            works = False
+        if not works:
             create()
     with contextlib.suppress(OSError):
         os.remove(MARKER)  # from here on .venv is half-made, until the marker is written again

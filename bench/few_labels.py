@@ -32,7 +32,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 from torch import Tensor
 
-from bench.run import load, save, silence
+from bench.run import load, rows_of, save, silence
 from lib import data
 from lib.augment import Views
 from lib.evaluation.classification import probabilities, scores
@@ -197,8 +197,7 @@ def main(arguments: list[str] | None = None) -> None:
     task = Task(record, model, torch.cat([x[pool], asked, x[unlabelled]]), y[pool], true)
     classified = "test images" if options.test else "chunks 9 and 10"
     asking = {"dataset": images.describe(), "settings": SETTINGS}
-    about, before = asking | {"environment": environment()}, load("few_labels").get(classified, {})
-    rows = before["rows"] if all(before.get(name) == value for name, value in asking.items()) else []
+    about, rows = asking | {"environment": environment()}, rows_of("few_labels", classified, asking)
     made = {(row["labels"], row["draw"]) for row in rows}
     wanted = [cell for draw in range(options.draws) for count in COUNTS if (cell := (count, draw)) not in made]
     several = Parallel(options.jobs, return_as="generator_unordered")

@@ -23,7 +23,7 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
-from bench.run import load, save
+from bench.run import load, rows_of, save
 from lib import data
 from lib.augment import Views
 from lib.evaluation.linear import STATISTICS, linear_evaluation, plain_features, without_learning
@@ -114,8 +114,7 @@ def main(arguments: list[str] | None = None) -> None:
         asked, true = images.test_images, images.test_labels
     classified = "test images" if options.test else "chunk 5"
     about = {"dataset": images.describe(), "settings": SETTINGS}
-    before = load("kernel_head").get(classified, {})
-    rows = before["rows"] if all(before.get(name) == value for name, value in about.items()) else []
+    rows = rows_of("kernel_head", classified, about)
     for features, which in product(KINDS, options.encoders):
         record, _ = load_trained(which)
         key = {"features": features, "run": record["sha256"]}

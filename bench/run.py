@@ -52,6 +52,12 @@ def load(name: str) -> dict:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
+def rows_of(name: str, part: str, asking: dict) -> list[dict]:
+    """The rows that a part of a record has already, if it was measured on the same data and with the same settings."""
+    before = load(name).get(part, {})
+    return before["rows"] if all(before.get(key) == value for key, value in asking.items()) else []
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="bench.run", description=__doc__.splitlines()[0])
     parser.add_argument(

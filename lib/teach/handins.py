@@ -202,8 +202,9 @@ def _name(found: list[HandIn], root: str) -> None:
     for (_, _, folder), (number, name) in zip(placed, own, strict=True):
         named[folder].update(filter(None, [number or name]))
     for item, (in_path, _, folder), (number, name) in zip(found, placed, own, strict=True):
-        several = in_path and in_path not in named[folder] and len(named[folder]) > 1
-        item.folder = folder if not several else f"{folder} {number or name}" if number or name else ""
+        item.folder = folder
+        if in_path and in_path not in named[folder] and len(named[folder]) > 1:
+            item.folder = f"{folder} {number or name}" if number or name else ""
     holders: dict[str, set[str]] = defaultdict(set)
     for item, (number, *_) in zip(found, placed, strict=True):
         holders[number].add(item.folder or item.place)
