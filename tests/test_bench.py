@@ -159,6 +159,15 @@ def test_the_kernel_head_reads_an_image_and_its_mirror_image_alike():
     assert np.abs(found[0] - found[1]).max() > 0.1
 
 
+def test_the_control_of_the_kernel_head_has_a_whitened_first_layer():
+    forms, _ = kernel_head.readers("cifar10", kernel_head.UNTRAINED, SAMPLES["cifar10"]())
+    assert len(forms) == 2
+    for form in forms:
+        filters = form.encoder.stem.weight
+        assert torch.equal(filters[:24], -filters[24:]), "whitening filters stand there with both signs"
+        assert torch.equal(filters, forms[0].encoder.stem.weight)
+
+
 def test_the_kernel_head_separates_what_no_line_can():
     generator = np.random.default_rng(0)
     points = generator.uniform(-1, 1, (600, 2)).astype(np.float32)
