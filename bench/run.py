@@ -22,7 +22,7 @@ from lib.files import write_whole
 from lib.runs import records
 
 RESULTS = Path(__file__).parent / "results"
-TOPICS = ("views", "loss", "epoch", "cifar", "classifier", "startup", "memory", "explore")
+TOPICS = ("views", "loss", "epoch", "cifar", "muon", "classifier", "startup", "memory", "explore")
 PEERS = ("lightly", "pytorch-metric-learning", "kornia")
 
 

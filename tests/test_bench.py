@@ -4,15 +4,18 @@ import importlib
 import math
 import os
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from bench import docs, few_labels, improved, kernel_head, precision, run
+from bench import docs, few_labels, improved, kernel_head, label_efficiency, patches, precision, run
 from bench.measure import Line, from_record, quartiles, table
 from lib.augment import Views
 from lib.data.samples import SAMPLES
+from lib.evaluation.linear import PENALTIES, linear_evaluation, plain_features
+from lib.evaluation.patches import Patches
 from lib.files import ROOT
 from lib.models import Features
 from lib.runs import profiles
@@ -22,7 +25,14 @@ from lib.training import train_classifier
 from lib.training.checkpoint import digest
 
 NO_WINDOWS = pytest.mark.skipif(os.name == "nt", reason="lab bench needs Python's module resource")
-TOPICS = ["views", "epoch", "cifar", "classifier", *(pytest.param(t, marks=NO_WINDOWS) for t in ("loss", "explore"))]
+TOPICS = [
+    "views",
+    "epoch",
+    "cifar",
+    "muon",
+    "classifier",
+    *(pytest.param(t, marks=NO_WINDOWS) for t in ("loss", "explore")),
+]
 
 
 @pytest.mark.parametrize("topic", TOPICS)
@@ -182,3 +192,67 @@ def test_the_docs_kernel_head_is_that_of_the_record():
     assert kernel_head.table(record["rows"]) in (ROOT / "docs/cifar10.md").read_text(encoding="utf-8")
     assert record["settings"] == kernel_head.SETTINGS
     assert record["dataset"]["test"] == 10_000, "not the sample"
+
+
+def some_patches(counts):
+    """Groups of a few patches, all of them together, the images they look at, and how these are normalised."""
+    images, plain = SAMPLES["cifar10"](), Views("simclr_cifar10")
+    whole = Patches(plain.plain(images.train_images[:200]), max(counts))
+    return list(patches.groups(whole, counts)), whole, images, plain
+
+
+def test_patches_come_in_groups_that_lack_none_and_end_at_every_count(monkeypatch):
+    monkeypatch.setattr(patches, "GROUP", 16)
+    found, whole, images, plain = some_patches([8, 24, 40])
+    assert [count for count, _ in found] == [8, 16, 24, 32, 40]
+    apart = [plain_features(some, images.test_images[:5], plain).reshape(5, 2, -1, 4) for _, some in found]
+    together = plain_features(whole, images.test_images[:5], plain).reshape(5, 2, -1, 4)
+    assert np.allclose(np.concatenate(apart, 2), together, atol=1e-6)
+
+
+def test_from_products_of_images_comes_the_same_linear_evaluation(monkeypatch):
+    monkeypatch.setattr(patches, "GROUP", 24)
+    found, whole, images, plain = some_patches([48])
+    labels, true = images.train_labels[:300], images.test_labels[:200].numpy()
+    x, asked = images.train_images[:300], images.test_images[:200]
+    products = patches.Products(300, 200)
+    for _, some in found:
+        products.add(plain_features(some, x, plain), plain_features(some, asked, plain))
+    ours = patches.classified(
+        torch.from_numpy(products.known), torch.from_numpy(products.asked), labels, PENALTIES, seed=0
+    )
+    theirs = linear_evaluation(
+        plain_features(whole, x, plain), labels.numpy(), plain_features(whole, asked, plain), true
+    )
+    assert ours["penalty"] == theirs["penalty"]
+    assert ours["held_out_accuracy"] == pytest.approx(theirs["held_out_accuracy"])
+    assert (ours["classes"].numpy() == true).mean() == pytest.approx(theirs["accuracy"])
+    assert products.features == theirs["features"] == 48 * 8
+
+
+def test_the_kernel_of_patches_is_one_for_an_image_with_itself_and_falls_with_the_difference():
+    generator = np.random.default_rng(0)
+    known = generator.standard_normal((20, 6)).astype(np.float32)
+    products = patches.Products(20, 20)
+    products.add(known.copy(), known.copy())
+    same, asked = (kernel.numpy() for kernel in products.gaussian(0.3))
+    scaled = (known - known.mean(0)) / known.std(0)
+    expected = np.exp(-0.3 * np.square(scaled[:, None] - scaled[None]).mean(2))
+    assert np.allclose(same, expected, atol=1e-5)
+    assert np.allclose(asked, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("way", label_efficiency.WAYS)
+def test_every_way_from_labels_to_a_classifier_learns(way, monkeypatch):
+    monkeypatch.setitem(kernel_head.SETTINGS, "sides", [32])
+    monkeypatch.setattr(label_efficiency, "TRAINING", replace(label_efficiency.TRAINING, epochs=8, batch_size=25))
+    monkeypatch.setattr(label_efficiency, "LEAST_STEPS", 1)
+    monkeypatch.setattr(label_efficiency, "TEST_COUNT", 1)
+    run.silence()
+    images = SAMPLES["cifar10"]()
+    task = label_efficiency.Task("cifar10", images, images.test_images[:200], images.test_labels[:200])
+    before = {name: digest(*encoder.state_dict().values()) for name, encoder in task.starts.items()}
+    assert task.accuracy(way, 100, 0) > 0.2
+    assert task.accuracy(way, 100, 0) == task.accuracy(way, 100, 0), "the same draw, the same answer"
+    assert {name: digest(*encoder.state_dict().values()) for name, encoder in task.starts.items()} == before
+    assert task.starts["from scratch"].stem.weight.requires_grad is False

@@ -108,6 +108,25 @@ def test_muon_turns_the_update_of_a_convolution_into_an_orthogonal_one_and_leave
             assert step.abs().sub(1 + 0.9).abs().max() < 1e-2, f"{name}: Adam's first step, with Nesterov's momentum"
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_muon_multiplies_in_bfloat16_only_where_the_machine_is_fast_at_it(precision, monkeypatch):
+    from timm.optim import muon as timms
+
+    plain, kinds = timms.zeropower_via_newtonschulz, []
+
+    def watched(*given, dtype=None, **named):
+        kinds.append(dtype)
+        return plain(*given, dtype=dtype, **named)
+
+    monkeypatch.setattr(timms, "zeropower_via_newtonschulz", watched)
+    monkeypatch.setattr(settings_module, "choose_precision", lambda wanted, device: precision)
+    weight = torch.nn.Parameter(torch.randn(4, 6))
+    muon = settings_module.OPTIMIZERS["muon"]([weight], lr=0.01, weight_decay=0.0)
+    weight.grad = torch.randn(4, 6)
+    muon.step()
+    assert kinds == [getattr(torch, precision)]
+
+
 # A ResNet-18 in bfloat16 takes minutes on a processor without instructions for it.
 @pytest.mark.parametrize(("encoder", "precision"), [("resnet18", "float32"), ("fast_resnet", "bfloat16")])
 def test_a_batch_norm_network_with_probe_and_small_crops_resumes_to_the_same_weights(

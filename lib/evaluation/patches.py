@@ -37,11 +37,14 @@ class Patches(nn.Module):
         # whitened, all directions have (nearly) the same variance: of unit length, so have all answers
         variance = (filters * (filters @ (cut - mean).T.cov())).sum(1, keepdim=True)
         filters /= threshold * variance.clamp(min=1e-24).sqrt()
-        self.filters = nn.Parameter(filters.view(count, -1, side, side), requires_grad=False)
-        self.register_buffer("bias", -filters @ mean)
+        filters = filters.view(count, -1, side, side)
+        self.filters = nn.Parameter(filters.contiguous(memory_format=torch.channels_last), requires_grad=False)
+        self.register_buffer("bias", -filters.flatten(1) @ mean)
 
     def forward(self, images: Tensor) -> Tensor:
-        return torch.cat([self._answers(some) for some in images.split(50)])  # maps of 1,000 images would take 5 GB
+        # maps that stay in a processor's cache: three times as fast; a GPU wants more of them at a time
+        maps = 2048 if images.device.type == "cpu" else 65_536
+        return torch.cat([self._answers(some) for some in images.split(max(1, maps // len(self.filters)))])
 
     def _answers(self, images: Tensor) -> Tensor:
         kind = self.precision
