@@ -4,13 +4,12 @@ import importlib
 import math
 import os
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from bench import docs, few_labels, improved, kernel_head, label_efficiency, patches, precision, run
+from bench import docs, few_labels, improved, kernel_head, patches, precision, run
 from bench.measure import Line, from_record, quartiles, table
 from lib.augment import Views
 from lib.data.samples import SAMPLES
@@ -240,19 +239,3 @@ def test_the_kernel_of_patches_is_one_for_an_image_with_itself_and_falls_with_th
     expected = np.exp(-0.3 * np.square(scaled[:, None] - scaled[None]).mean(2))
     assert np.allclose(same, expected, atol=1e-5)
     assert np.allclose(asked, expected, atol=1e-5)
-
-
-@pytest.mark.parametrize("way", label_efficiency.WAYS)
-def test_every_way_from_labels_to_a_classifier_learns(way, monkeypatch):
-    monkeypatch.setitem(kernel_head.SETTINGS, "sides", [32])
-    monkeypatch.setattr(label_efficiency, "TRAINING", replace(label_efficiency.TRAINING, epochs=8, batch_size=25))
-    monkeypatch.setattr(label_efficiency, "LEAST_STEPS", 1)
-    monkeypatch.setattr(label_efficiency, "TEST_COUNT", 1)
-    run.silence()
-    images = SAMPLES["cifar10"]()
-    task = label_efficiency.Task("cifar10", images, images.test_images[:200], images.test_labels[:200])
-    before = {name: digest(*encoder.state_dict().values()) for name, encoder in task.starts.items()}
-    assert task.accuracy(way, 100, 0) > 0.2
-    assert task.accuracy(way, 100, 0) == task.accuracy(way, 100, 0), "the same draw, the same answer"
-    assert {name: digest(*encoder.state_dict().values()) for name, encoder in task.starts.items()} == before
-    assert task.starts["from scratch"].stem.weight.requires_grad is False
