@@ -20,6 +20,7 @@ from torch import Tensor
 from lib import data, words
 from lib.evaluation import classification, neighbours, representation
 from lib.models import Classifier, SimCLR
+from lib.progress import duration
 from lib.runs import checks, parameters, recipes, records
 from lib.runs.records import Run
 from lib.runs.spoken import speak, table, tell, tell_data, word
@@ -114,8 +115,7 @@ def count_work(run: Run, given: Data, model: SimCLR) -> None:
     work = flops.pretraining_flops(model, shape, images, p.pretraining, p.small_crops)
     rate = flops.matmul_rate(precision=p.precision)
     run.results["flops"] = {"pretraining": work, "matmul_rate": rate}
-    least = {"rate": f"{rate / 1e9:,.0f}", "minutes": f"{work / rate / 60:,.1f}"}
-    tell("lesson.work", work=f"{work / 1e12:,.1f}", **least)
+    tell("lesson.work", work=f"{work / 1e12:,.1f}", rate=f"{rate / 1e9:,.0f}", time=duration(work / rate))
 
 
 def train_classifiers(run: Run, given: Data, build: Callable[[], Classifier]) -> list[Classifier]:
