@@ -239,3 +239,12 @@ def test_the_kernel_of_patches_is_one_for_an_image_with_itself_and_falls_with_th
     expected = np.exp(-0.3 * np.square(scaled[:, None] - scaled[None]).mean(2))
     assert np.allclose(same, expected, atol=1e-5)
     assert np.allclose(asked, expected, atol=1e-5)
+
+
+def test_the_docs_patches_are_those_of_the_record():
+    record = run.load("patches")["test images"]
+    assert patches.table(record["rows"]) in (ROOT / "docs/cifar10.md").read_text(encoding="utf-8")
+    assert record["settings"] == patches.SETTINGS
+    assert record["dataset"]["test"] == 10_000, "not the sample"
+    budget = load_trained("cifar10")[0]["results"]["flops"]["pretraining"]
+    assert 0.99 * budget < max(row["flops"] for row in record["rows"]) <= budget

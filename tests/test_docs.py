@@ -88,6 +88,12 @@ def kernel_head(features):
     return [row["kernel"] for row in rows if row["features"] == features]
 
 
+def patches():
+    """The largest number of whitened patches that ``bench.patches`` gave a classifier: its row of the record."""
+    rows = json.loads((ROOT / "bench/results/patches.json").read_text())["test images"]["rows"]
+    return max(rows, key=lambda row: row["patches"])
+
+
 def facts():
     """Every figure of the READMEs' text outside its tables, as it stands there."""
     lab = yaml.safe_load((ROOT / "notebooks/claims.yaml").read_text(encoding="utf-8"))
@@ -127,6 +133,7 @@ def facts():
         *few_labels(NETWORK, 10),
         *(few_labels(method, 10)[0] for method in GRAPHS),
         *(values.percent(kernel_head(features)) for features in KINDS),
+        *(values.percent([patches()[head]["accuracy"]]) for head in ("linear", "kernel")),
     }
 
 
@@ -137,6 +144,19 @@ def test_the_page_on_cifar10_says_what_the_kernel_head_gave():
     assert f"reaches {values.percent(on_cifar10()[2])} although" in page
     added = 100 * (statistics.mean(after) - statistics.mean(before))
     assert f"accuracy, {added:.1f} points are what SimCLR adds" in page
+
+
+def test_the_page_on_cifar10_says_where_patches_do_better():
+    page, found = (ROOT / "docs/cifar10.md").read_text(encoding="utf-8"), patches()
+    linear, kernel = found["linear"]["accuracy"], found["kernel"]["accuracy"]
+    assert linear > statistics.mean(on_cifar10()[0]), "else this must be said in the other way round"
+    assert kernel < statistics.mean(kernel_head(KINDS[0]))
+    assert f"With as much computing it reaches {values.percent([linear])}," in page
+    assert f"{values.percent(on_cifar10()[0])} on plain images" in page
+    assert f"{values.percent(kernel_head(KINDS[0]))} against {values.percent([kernel])}," in page
+    assert f"these {values.percent([linear])}: it has {values.percent(on_cifar10()[2])}." in page
+    assert linear > statistics.mean(on_cifar10()[2])
+    assert f"many more features: {found['features']:,} against 4,608." in page
 
 
 def test_the_page_on_mnist_says_what_few_labels_gave():
