@@ -102,17 +102,21 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def to_classify(images: data.Dataset, test: bool) -> tuple[str, Tensor, Tensor]:
+    """The test images, or those of chunk 5: their name in the record, uint8 (M, C, H, W), and labels (M,)."""
+    if test:
+        return "test images", images.test_images, images.test_labels
+    rows = data.join(data.equal_chunks(images, 5), HELD_OUT)
+    return "chunk 5", images.train_images[rows], images.train_labels[rows]
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="bench.kernel_head", description=__doc__.splitlines()[0])
     parser.add_argument("encoders", nargs="*", default=["cifar10"], metavar="ENCODER")
     parser.add_argument("--test", action="store_true", help="classify the test images, not chunk 5")
     options = parser.parse_args(arguments)
     images = data.load("cifar10")
-    held_out = data.join(data.equal_chunks(images, 5), HELD_OUT)
-    asked, true = images.train_images[held_out], images.train_labels[held_out]
-    if options.test:
-        asked, true = images.test_images, images.test_labels
-    classified = "test images" if options.test else "chunk 5"
+    classified, asked, true = to_classify(images, options.test)
     about = {"dataset": images.describe(), "settings": SETTINGS}
     rows = rows_of("kernel_head", classified, about)
     for features, which in product(KINDS, options.encoders):

@@ -27,7 +27,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from bench.kernel_head import HELD_OUT, LABELLED, UNLABELLED
+from bench.kernel_head import LABELLED, UNLABELLED, to_classify
 from bench.run import load, rows_of, save
 from lib import data
 from lib.augment import Views
@@ -172,14 +172,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--share", type=float, default=1.0, help="of the computing of `improved`; less is sooner done")
     options = parser.parse_args(arguments)
     images = data.load("cifar10")
-    held_out = data.join(data.equal_chunks(images, 5), HELD_OUT)
-    asked, true = images.train_images[held_out], images.train_labels[held_out]
-    if options.test:
-        asked, true = images.test_images, images.test_labels
+    classified, asked, true = to_classify(images, options.test)
     budget = load_trained("cifar10")[0]["results"]["flops"]["pretraining"]
-    most = int(options.share * budget / of_one() / (len(asked) + 2 * len(held_out)))
+    labelled = len(data.join(data.equal_chunks(images, 5), LABELLED))
+    most = int(options.share * budget / of_one() / (len(asked) + labelled))
     counts = [*(count for count in COUNTS if count < most), most]
-    classified = "test images" if options.test else "chunk 5"
     about = {"dataset": images.describe(), "settings": SETTINGS}
     rows = rows_of("patches", classified, about)
     made = {(row["patches"], row["seed"]) for row in rows}
