@@ -22,8 +22,8 @@ def muon(parameters: Iterable[Tensor], lr: float, weight_decay: float) -> torch.
     from timm.optim import muon as timms
 
     parameters = list(parameters)
-    # timm's own choice is bfloat16, and cannot be set from outside. On a processor without arithmetic for it that took
-    # 16 times as long, and with fast_resnet as long as all the rest of the step.
+    # timm's own choice is bfloat16, and cannot be set from outside. On a processor without arithmetic for it, that took
+    # most of a step of fast_resnet (python -m bench.run --only muon).
     kind = torch.bfloat16 if choose_precision("auto", parameters[0].device) == "bfloat16" else torch.float32
     timms.zeropower_via_newtonschulz = partial(timms.zeropower_via_newtonschulz, dtype=kind)
     return timms.Muon(parameters, lr, weight_decay, nesterov=True, betas=(0.9, 0.999))
