@@ -45,9 +45,13 @@ def seen(reader: nn.Module, images: Tensor, plain: Views) -> np.ndarray:
 
     Means of an image and its mirror image; in each, of a place and its mirror image.
     """
-    pair = [plain_features(reader, some, plain) for some in (images, images.flip(3))]
-    places, half = (pair[0] + pair[1]).reshape(len(images), -1, GRID, GRID), GRID // 2
-    return (places[..., :half] + places[..., half:][..., ::-1]).reshape(len(images), -1) / 4
+    places, half = both_ways(reader, images, plain).reshape(len(images), -1, GRID, GRID), GRID // 2
+    return (places[..., :half] + places[..., half:][..., ::-1]).reshape(len(images), -1) / 2
+
+
+def both_ways(reader: nn.Module, images: Tensor, plain: Views) -> np.ndarray:
+    """Features (N, width), float32, of uint8 images (N, C, H, W): means of an image and its mirror image."""
+    return (plain_features(reader, images, plain) + plain_features(reader, images.flip(3), plain)) / 2
 
 
 def classified(known: np.ndarray, labels: np.ndarray, asked: np.ndarray) -> np.ndarray:

@@ -27,11 +27,11 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from bench.kernel_head import LABELLED, UNLABELLED, to_classify
+from bench.kernel_head import LABELLED, UNLABELLED, both_ways, to_classify
 from bench.run import load, rows_of, save
 from lib import data
 from lib.augment import Views
-from lib.evaluation.linear import PENALTIES, plain_features
+from lib.evaluation.linear import PENALTIES
 from lib.evaluation.patches import Patches
 from lib.files import ROOT, fill
 from lib.report.values import percent
@@ -102,11 +102,6 @@ def classified(known: Tensor, asked: Tensor, labels: Tensor, penalties: Sequence
     return {"classes": answers.argmax(1), "penalty": penalty, "held_out_accuracy": found[penalty]}
 
 
-def seen(patches: Patches, images: Tensor, plain: Views) -> np.ndarray:
-    """Features (N, D), float32, of uint8 images (N, C, H, W): means of an image and its mirror image."""
-    return (plain_features(patches, images, plain) + plain_features(patches, images.flip(3), plain)) / 2
-
-
 def groups(patches: Patches, counts: Sequence[int]) -> Iterator[tuple[int, Patches]]:
     """A few patches at a time, each with how many there were so far; every count is one of them."""
     most = max(counts)
@@ -125,7 +120,7 @@ def measured(images: data.Dataset, asked: Tensor, true: Tensor, counts: Sequence
     given = {name: SETTINGS[name] for name in ("cells", "threshold", "floor")}
     products = Products(len(labelled), len(asked))
     for count, few in groups(Patches(some, max(counts), seed, **given), counts):
-        products.add(*(seen(few, some, plain) for some in (labelled, asked)))
+        products.add(*(both_ways(few, some, plain) for some in (labelled, asked)))
         if count not in counts:
             continue
         both = torch.from_numpy(products.known), torch.from_numpy(products.asked)
