@@ -4,12 +4,13 @@ import importlib
 import math
 import os
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from bench import docs, few_labels, improved, kernel_head, patches, precision, run
+from bench import docs, few_labels, improved, kernel_head, label_efficiency, patches, precision, run
 from bench.measure import Line, from_record, quartiles, table
 from lib.augment import Views
 from lib.data.samples import SAMPLES
@@ -248,3 +249,19 @@ def test_the_docs_patches_are_those_of_the_record():
     assert record["dataset"]["test"] == 10_000, "not the sample"
     budget = load_trained("cifar10")[0]["results"]["flops"]["pretraining"]
     assert 0.99 * budget < max(row["flops"] for row in record["rows"]) <= budget
+
+
+@pytest.mark.parametrize("way", label_efficiency.WAYS)
+def test_every_way_from_labels_to_a_classifier_learns(way, monkeypatch):
+    monkeypatch.setitem(kernel_head.SETTINGS, "sides", [32])
+    monkeypatch.setattr(label_efficiency, "TRAINING", replace(label_efficiency.TRAINING, epochs=8, batch_size=25))
+    monkeypatch.setattr(label_efficiency, "LEAST_STEPS", 1)
+    monkeypatch.setattr(label_efficiency, "TEST_COUNT", 1)
+    run.silence()
+    images = SAMPLES["cifar10"]()
+    task = label_efficiency.Task("cifar10", images, images.test_images[:200], images.test_labels[:200])
+    before = {name: digest(*encoder.state_dict().values()) for name, encoder in task.starts.items()}
+    assert task.accuracy(way, 100, 0) > 0.2
+    assert task.accuracy(way, 100, 0) == task.accuracy(way, 100, 0), "the same draw, the same answer"
+    assert {name: digest(*encoder.state_dict().values()) for name, encoder in task.starts.items()} == before
+    assert task.starts["from scratch"].stem.weight.requires_grad is False

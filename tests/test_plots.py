@@ -155,11 +155,12 @@ def test_the_headline_has_every_run_beside_its_baselines():
     figure = plots.headline(records, CLAIMS, words.load("en"))
     assert [axis.get_title(loc="left") for axis in figure.axes] == ["MNIST", "CIFAR-10"]
     names = " ".join(label.get_text().replace("\n", " ") for label in figure.axes[0].get_yticklabels())
-    for name in ("SimCLR, 6,000", "original lab, 6,000", "from scratch, 6,000", "random encoder", "best clustering"):
+    for name in ("evaluation, 6,000", "head, 6,000", "original lab, 6,000", "from scratch, 6,000", "best clustering"):
         assert name in names
     of = [r for r in records if r["parameters"]["run"] == "mnist"]
-    mean = np.mean([r["results"]["classifiers"][0]["test_accuracy"] for r in of])
-    assert figure.axes[0].patches[0].get_width() == pytest.approx(100 * mean)
+    first = [r["results"]["classifiers"][0] for r in of]
+    linear, head = np.mean([[c["linear_evaluation"]["accuracy"], c["test_accuracy"]] for c in first], 0)
+    assert [p.get_width() for p in figure.axes[0].patches[:2]] == pytest.approx([100 * linear, 100 * head])
     assert plots.headline([load(RECORDS / "improved/comparison-seed0")], CLAIMS) is None
     sample = load(RECORDS / "quick/mnist-seed0")
     sample["dataset"] |= {"genuine": False, "source": "embedded sample"}

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from IPython.display import HTML
+from markupsafe import escape
 
+from lib import words
 from lib.report.drawing.data import data
 from lib.report.drawing.facts import Facts, Texts
 from lib.report.drawing.loss import nt_xent, nt_xent_wide
@@ -51,6 +54,16 @@ def drawn(kind: str, record: dict[str, Any], say: Words) -> Drawn:
     """A diagram as it stands in a page, with another form of it for a phone where there are two. Raises as ``draw``."""
     shown = draw(kind, record, say, flat=True).drawn()
     return shown._replace(narrow=draw(kind, record, say).drawn()) if kind in FLAT else shown
+
+
+def picture(kind: str, record: dict[str, Any]) -> HTML:
+    """A diagram as a notebook shows it, in the language in use. Raises as ``draw``.
+
+    An image, not inline SVG, so that the diagram's style sheet does not reach the notebook's other outputs.
+    """
+    shown = draw(kind, record, words.current(), flat=True).drawn()
+    size = f'width="{shown.width}" height="{shown.height}" style="max-width: 100%; height: auto"'
+    return HTML(f'<img src="{shown.uri}" {size} alt="{escape(shown.alt)}">')
 
 
 def networks(runs: Sequence[Sequence[Value]]) -> list[Value]:
