@@ -54,10 +54,12 @@ def test_the_curves_of_mnist_grow_while_it_trains_and_every_figure_is_there(less
     notebook = saved(opened, jupyterlab)
     put_out = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     figures = [output for output in put_out if "image/png" in output.get("data", {})]
+    drawn = [output for output in put_out if "data:image/svg+xml" in output.get("data", {}).get("text/html", "")]
     sizes = opened.tab.locator(".jp-OutputArea-output img").evaluate_all(
         "all => all.map(image => [image.naturalWidth, image.clientWidth])"
     )
-    assert len(sizes) == len(figures) >= 5
+    assert len(sizes) == len(figures) + len(drawn)
+    assert (len(figures) >= 5, len(drawn)) == (True, 2), "the network and its classifier are diagrams"
     assert all(drawn > 300 and 300 < width <= 1100 for drawn, width in sizes), sizes
     assert all(len(output.metadata["image/png"]["alt"]) > 20 for output in figures), "JupyterLab keeps it to itself"
 

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 import pytest
 import torch
 import yaml
+from bs4 import BeautifulSoup
 from playwright.sync_api import sync_playwright
 
 from figures.browser import find_browser
@@ -21,6 +22,18 @@ from lib.runs.records import load
 
 FOLDER = ROOT / "lib/report/drawing"
 RECORDS = ROOT / "figures/records"
+
+
+@pytest.mark.parametrize("kind", ["network", "classifier"])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_notebook_shows_a_diagram_as_an_image_with_a_description(kind, language, monkeypatch):
+    monkeypatch.setattr(words, "current", lambda: words.load(language))
+    shown = drawing.picture(kind, load(RECORDS / "quick/cifar10-seed0")).data
+    image = BeautifulSoup(shown, "html.parser").img
+    assert image["src"].startswith("data:image/svg+xml,")
+    assert image["alt"] == drawing.draw(kind, load(RECORDS / "quick/cifar10-seed0"), words.load(language)).drawn().alt
+
+
 SVG = "{http://www.w3.org/2000/svg}"
 
 

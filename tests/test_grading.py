@@ -18,7 +18,7 @@ import pytest
 from lib.cli import __main__ as command
 from lib.files import ROOT, file_digest
 from lib.runs import records
-from lib.teach import align, alike, handins, marks, master, release, reports, results, words
+from lib.teach import align, alike, grade, handins, marks, master, release, reports, results, words
 from lib.teach.box import walls
 from lib.teach.box.judge import Judge
 from lib.teach.box.process import Box, Limits
@@ -486,11 +486,11 @@ def made_report(folder, number, seconds, accuracy=0.95, source="local"):
         "results": {"classifiers": [{"labels": 6000, "test_accuracy": accuracy}]},
     }  # fmt: skip
     (run / "record.json").write_text(json.dumps(record | {"sha256": records.digest(record)}), encoding="utf-8")
-    row = f"<tr><th>mnist-seed0</th><td>{file_digest(run / 'record.json')}</td></tr>"
+    row = f"<tr><th>mnist-seed0</th><td class='code'>{file_digest(run / 'record.json')}</td></tr>"
     (folder / number / "report.html").write_text(
         f'<header class="cover" data-language="en"><table><tr><td>S</td></tr>'
         f"<tr><td>{number}</td></tr></table></header>"
-        f'<h3>1 Mistakes</h3><div class="own empty">Nothing</div>'
+        f'<h3><span class="section">1</span> Mistakes</h3><div class="own empty">Nothing</div>'
         f'<p>We reach <a class="sourced" href="#source-1">{accuracy:.1%}</a>.</p>'
         f'<figure id="table-records"><table><tbody>{row}</tbody></table></figure>'
         f'<div class="sources"><table><tbody><tr id="source-1"><th>1</th><td>mnist-seed0/record.json</td>'
@@ -519,6 +519,9 @@ def test_reports_are_checked_against_their_records_and_each_other(tmp_path, monk
     (tmp_path / "3/mnist-seed0/record.json").unlink()
     typed = tmp_path / "5/report.html"
     typed.write_text(typed.read_text(encoding="utf-8").replace("99.0%", "99.9%"), encoding="utf-8")
+    unlinked = tmp_path / "4/report.html"
+    page = unlinked.read_text(encoding="utf-8")
+    unlinked.write_text(re.sub(r"<a .*>95.0%</a>", "<span>98.0%</span>", page), encoding="utf-8")
     (tmp_path / "page.html").write_text("<p>no report</p>", encoding="utf-8")
     found = reports.find([tmp_path])
     head, *lines = reports.table(found)
@@ -535,7 +538,7 @@ def test_reports_are_checked_against_their_records_and_each_other(tmp_path, monk
     assert told["6"]["Data"] == "only the built-in sample: mnist-seed0"
     assert told["1"]["Worth a look"] == "mnist-seed0: the same as in the report of 6"
     assert told["5"]["Worth a look"] == "accuracies in the text that are not those of its records: 99.9%"
-    assert told["4"]["Worth a look"] == ""
+    assert told["4"]["Worth a look"] == "numbers in the text that lead to no record: 98.0 in “98.0%”"
     assert "no report" in told["page"]["Worth a look"]
     assert "genuine" in reports.shown([head, *lines])
 
@@ -597,3 +600,83 @@ def test_lab_assignment_says_what_is_wrong(tmp_path):
     status, said = Kit(ROOT).lab("assignment", "grade", str(tmp_path / "nothing"))
     assert status == 1
     assert "name the folder" in said
+
+
+NAMES = {f"2023000{n}": name for n, name in enumerate(("张三", "李四", "王五"), 1)}
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "{number}-{name}/lab_5_1_simclr.ipynb",
+        "hw_3_{number}_{name}.ipynb",
+        "实验_5_1_{number}-{name}.ipynb",
+        "hw_20240315_{number}_{name}.ipynb",
+        "10101班/{number}.ipynb",
+    ],
+)
+def test_what_a_lab_is_called_is_no_students_name(place):
+    found = [handins.HandIn(place.format(number=n, name=name), text(tiny.hand_in("", ""))) for n, name in NAMES.items()]
+    for item in found:
+        handins._open(item)
+    handins._name(found, "")
+    assert [item.number for item in found] == [*NAMES]
+    assert len(handins._newest(found)) == len(NAMES)
+
+
+def test_names_in_a_folder_of_a_class_are_those_of_several():
+    found = [handins.HandIn(f"10101班/{name}.ipynb", text(tiny.hand_in(name, ""))) for name in NAMES.values()]
+    for item in found:
+        handins._open(item)
+    handins._name(found, "")
+    assert [item.name for item in handins._newest(found)] == sorted(NAMES.values())
+
+
+def test_a_notebook_of_another_kind_takes_no_assignments_place(masters, tmp_path):
+    one, folder = master.load(masters / "tiny.ipynb"), tmp_path / "20230001-张三"
+    folder.mkdir()
+    nbformat.write(tiny.hand_in(), folder / "tiny.ipynb")
+    shutil.copy(ROOT / "notebooks/mnist.ipynb", folder / "mnist.ipynb")
+    os.utime(folder / "tiny.ipynb", (1e9, 1e9))
+    (kept,) = handins.collect(tmp_path, lambda item: grade.choose(item, [one]) is not None)
+    assert (kept.place, kept.others) == ("20230001-张三/tiny.ipynb", ["20230001-张三/mnist.ipynb"])
+
+
+def test_a_file_that_cannot_be_read_stops_nobody(tmp_path, monkeypatch):
+    nbformat.write(tiny.hand_in(), tmp_path / "a.ipynb")
+    nbformat.write(tiny.hand_in(), tmp_path / "held.ipynb")
+    read = Path.read_bytes
+
+    def refused(path):
+        if path.name == "held.ipynb":
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    problems = {item.place: (item.problem, item.detail) for item in handins.collect(tmp_path)}
+    assert problems == {"a.ipynb": ("", ""), "held.ipynb": ("unreadable", "PermissionError: Permission denied")}
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_an_answer_in_a_cell_of_ones_own_is_shown_and_left_to_mark(masters, tmp_path, bare):
+    notebook = release.stripped(tiny.master(), "en")
+    notebook.cells.append(nbformat.v4.new_markdown_cell("Because a batch may be of any size."))
+    if bare:
+        notebook.cells = [cell for cell in notebook.cells if master.grade_id(cell) != "words"]
+    room = class_room(masters, tmp_path)
+    (tmp_path / "in").mkdir()
+    nbformat.write(notebook, tmp_path / "in/a.ipynb")
+    list(room.grade(handins.collect(tmp_path / "in"), 1))
+    room.write()
+    assert room.graded[0].answers == {"words": "Because a batch may be of any size."}
+    assert grades(tmp_path)["a.ipynb"]["By hand"] == ""
+    assert "Because a batch may be of any size." in (room.out / "answers.html").read_text(encoding="utf-8")
+
+
+def test_an_endless_loop_costs_what_calls_it_and_no_more(masters):
+    one = master.load(masters / "tiny.ipynb")
+    cells = align.align(tiny.hand_in(square="def square(x):\n    while True: pass").cells, one).pieces
+    often = [piece for piece in cells for _ in range(8 if piece.test == "square-check" else 1)]
+    outcomes = Judge(one, Box(walls.best(), Limits(cell=1, total=120), hidden=(masters,))).grade(often)["tests"]
+    assert [o["failed"] for o in outcomes if o["id"] == "square-check"] == ["time"] * 8
+    assert outcomes[-1] == {"id": "freeze-check", "points": 3, "most": 3, "failed": "", "message": ""}

@@ -489,6 +489,14 @@ def test_what_follows_papermill_reaches_it_as_it_was_given(monkeypatch):
     assert command.main(["papermill", *given]) == ["papermill", *given]
 
 
+def test_papermills_notebooks_are_found_from_where_the_command_was_given(monkeypatch, tmp_path):
+    monkeypatch.setattr(command, "_module", lambda *words: list(words))
+    monkeypatch.setenv("LAB_FROM", str(tmp_path))
+    words = command.main(["papermill", "mine.ipynb", "s3://class/out.ipynb", "-p", "epochs", "2"])
+    assert words == ["papermill", str(tmp_path / "mine.ipynb"), "s3://class/out.ipynb", "-p", "epochs", "2"]
+    assert command.main(["papermill", "--help-notebook", "mine.ipynb"])[1] == "--help-notebook"
+
+
 def test_jupyterlab_opens_the_first_lesson_and_asks_no_question_before_it(monkeypatch):
     from lib.cli import lessons
 

@@ -8,7 +8,7 @@ from lib.augment import VIEWS, GaussianBlur, HorizontalFlip, ResizedCrop, Rotati
 from lib.models import SimCLR
 from lib.report.parameters import ReportParameters
 from lib.runs import profiles, recipes
-from lib.runs.parameters import NOTEBOOKS, ParameterError, SimCLRParameters
+from lib.runs.parameters import NOTEBOOKS, ParameterError, SimCLRParameters, read
 from lib.runs.profiles import cell, defaults
 from lib.training.flops import pretraining_flops
 
@@ -129,6 +129,15 @@ def test_unknown_names_are_found_in_papermills_cell_only():
         ReportParameters.from_notebook(namespace)
     del namespace["In"][1]
     assert ReportParameters.from_notebook(namespace).profile == "explore"
+
+
+def test_what_is_misspelt_in_the_parameters_cell_is_told():
+    written = 'recipe = "quick"\ntemprature = 0.05\nrun = "mnist"'
+    namespace = cell("mnist") | {"temprature": 0.05, "other": 1, "In": ["%time x", "other = 1", written]}
+    with pytest.raises(ParameterError, match="no parameter 'temprature'"):
+        read("mnist", namespace)
+    namespace["In"].append(written.replace("temprature", "temperature"))
+    assert read("mnist", namespace).recipe == namespace["recipe"]
 
 
 def test_views_of_pretraining():

@@ -265,6 +265,22 @@ def test_interrupt_leaves_a_usable_model_and_history(images, monkeypatch):
     assert model(VIEWS.plain(images))[0].isfinite().all()
 
 
+def test_interrupted_in_its_first_epoch_it_starts_again_from_the_same_weights(images, monkeypatch):
+    real, losses = simclr.nt_xent_loss, iter(range(100))
+
+    def interrupt_once(projections, temperature):
+        if next(losses) == 1:
+            raise KeyboardInterrupt
+        return real(projections, temperature)
+
+    monkeypatch.setattr(simclr, "nt_xent_loss", interrupt_once)
+    model = fresh()
+    with pytest.warns(UserWarning, match="after 0 of 3 epochs"):
+        pretrain(model, images, VIEWS, SHORT)
+    again, whole = pretrain(model, images, VIEWS, SHORT), pretrain(fresh(), images, VIEWS, SHORT)
+    assert [epoch["loss"] for epoch in again] == [epoch["loss"] for epoch in whole]
+
+
 def test_divergence_names_epoch_and_step_and_keeps_the_checkpoint(images, tmp_path, monkeypatch):
     real, calls = simclr.nt_xent_loss, iter(range(100))
     monkeypatch.setattr(simclr, "nt_xent_loss", lambda z, t: real(z, t) * (float("nan") if next(calls) == 4 else 1))

@@ -66,7 +66,7 @@ def main(words: Sequence[str] | None = None) -> int:
             setattr(asked, name, [start / p if isinstance(p, Path) else p for p in value])
     os.chdir(ROOT)
     try:
-        return _carry_out(asked, rest)
+        return _carry_out(asked, rest, start)
     except (LabError, NotWritten) as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
@@ -76,7 +76,15 @@ def main(words: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _carry_out(asked: argparse.Namespace, rest: list[str]) -> int:
+def _from(start: Path, words: list[str]) -> list[str]:
+    """papermill's words with its two notebooks, in and out, as paths from where the command was given."""
+    if start == ROOT:
+        return words
+    count = next((i for i, word in enumerate(words[:2]) if word.startswith("-")), len(words[:2]))
+    return [word if "://" in word else str(start / word) for word in words[:count]] + words[count:]
+
+
+def _carry_out(asked: argparse.Namespace, rest: list[str], start: Path) -> int:
     match asked.command:
         case "report" | "published" | "run":
             return _make(asked) or _word(asked)
@@ -96,7 +104,7 @@ def _carry_out(asked: argparse.Namespace, rest: list[str]) -> int:
         case "test":
             return _module("pytest", *(rest or _spread()))
         case "papermill":
-            return _module("papermill", *rest)
+            return _module("papermill", *_from(start, rest))
         case "bench":
             return _module("bench.run", *rest)
         case "assignment":

@@ -63,7 +63,7 @@ def _grade(asked: argparse.Namespace) -> int:
     if not asked.handins.exists():
         raise LabError(f"There is no {asked.handins}: name the folder, or the zip file, of what was handed in.")
 
-    from lib.teach import handins, marks, master, release, results
+    from lib.teach import grade, handins, marks, master, release, results
     from lib.teach.box import walls
     from lib.teach.box.process import Limits
 
@@ -76,7 +76,7 @@ def _grade(asked: argparse.Namespace) -> int:
         raise LabError(f"{out} is a file, not a folder: name another folder with --out.")
     try:
         masters = release.masters(asked.master)
-        items = handins.collect(asked.handins)
+        items = handins.collect(asked.handins, lambda item: grade.choose(item, masters) is not None)
         if not items:
             raise LabError(f"{asked.handins} holds no notebook and no archive: nothing was handed in there.")
         level = walls.best()

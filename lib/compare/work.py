@@ -77,7 +77,11 @@ class Comparison:
         """Make what is not there, one run after the other; show it all."""
         for row, run in self._each():
             if state.stands(self.folder / run.folder, jobs.asked(*self._words(run))):
-                row.records[run.parameters.seed] = records.load(self.folder / run.folder)
+                record = records.load(self.folder / run.folder)
+                now = self.datasets[run.parameters.dataset]
+                if any(record["dataset"][key] != now[key] for key in ("source", "train", "test")):
+                    continue  # the sample then, say, and the real images now: such runs must not stand side by side
+                row.records[run.parameters.seed] = record
                 row.state = "done" if len(row.records) == len(row.runs) else "waiting"
         if any(row.state != "done" for row in self.rows):
             with state.locked(self.folder):

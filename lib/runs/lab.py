@@ -128,6 +128,9 @@ def train_classifiers(run: Run, given: Data, build: Callable[[], Classifier]) ->
     classifiers, entries = [], []
     for place, numbers in enumerate(p.labelled_chunks):
         torch.manual_seed(p.seed)
+        # with many chunks the name would be longer than Windows allows a path to be
+        file = f"classifier-{'-'.join(map(str, numbers))}"
+        file = file if len(file) <= 60 else f"classifier-place-{place + 1}"
         classifier, key = build(), f"classifier on chunks {', '.join(map(str, numbers))}"
         images, labels = given.labelled(place)
         history = train_classifier(
@@ -137,7 +140,7 @@ def train_classifiers(run: Run, given: Data, build: Callable[[], Classifier]) ->
             p.labelled_views,
             p.classifier,
             label_smoothing=p.classifier_label_smoothing,
-            **run.resumable(key, f"classifier-{'-'.join(map(str, numbers))}"),
+            **run.resumable(key, file),
         )
         run.training(key, history)
         if "flops" in run.results:

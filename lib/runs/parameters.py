@@ -53,11 +53,14 @@ class Parameters(BaseModel):
     @classmethod
     def _given(cls, namespace: dict[str, Any]) -> dict[str, Any]:
         """What a notebook's ``globals()`` say of the parameters, and whatever else papermill injected."""
-        injected = set()
+        injected, written = set(), set()
         for cell in namespace.get("In", []):
+            names = _assigned(cell)
             if cell.startswith("# Parameters\n"):  # the first line of the cell papermill injects
-                injected |= {t.id for n in ast.walk(ast.parse(cell)) if isinstance(n, ast.Assign) for t in n.targets}
-        return {name: namespace[name] for name in (*cls.model_fields, *injected) if name in namespace}
+                injected |= names
+            elif {"recipe", "run"} <= names:
+                written = names  # by the parameters cell, as it was last executed: what is misspelt in it is told
+        return {name: namespace[name] for name in (*cls.model_fields, *injected, *written) if name in namespace}
 
     @classmethod
     def checked(cls: type[P], values: dict[str, Any]) -> P:
@@ -66,6 +69,15 @@ class Parameters(BaseModel):
             return cls(**values)
         except ValidationError as error:
             raise ParameterError(" ".join(_sentence(e, cls) for e in error.errors())) from None
+
+
+def _assigned(cell: str) -> set[str]:
+    """The names that a cell gives values to; none of a cell that is not plain Python."""
+    try:
+        nodes = ast.parse(cell).body
+    except (SyntaxError, ValueError):
+        return set()
+    return {t.id for n in nodes if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)}
 
 
 def _sentence(error: dict[str, Any], model: type[Parameters]) -> str:

@@ -220,6 +220,7 @@ def _commit() -> str | None:
     """The kit's commit, with a + if the tree has other changes; None outside a checkout."""
     try:
         command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+        said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, timeout=5).stdout
+        return said.decode("utf-8", "replace").strip()
     except (OSError, subprocess.SubprocessError):
         return None

@@ -46,9 +46,26 @@ def align(cells: Sequence[Any], master: Master) -> Aligned:
             laid.solutions[name] = "\n".join(filter(None, [laid.solutions.get(name, ""), cell.source]))
         if cell.cell_type == "code" and (kind in ("own", "solution") or (kind == "manual" and cell.source)):
             slots.append((index, index, Piece(cell.source, cell=index)))
+    _add_own_text(laid, cells, master)
     slots += _from_master(master, positions)
     laid.pieces = [piece for *_, piece in sorted(slots, key=lambda slot: slot[:2])]
     return laid
+
+
+def _add_own_text(laid: Aligned, cells: Sequence[Any], master: Master) -> None:
+    """Text that students wrote into cells of their own is an answer too: to the question in whose cell or under it.
+
+    Where a question's cell is missing, nobody knows which text was its answer: the teacher is shown all of it.
+    """
+    given, above, astray = {cell.source.strip() for cell in master.cells}, "", []
+    for cell, (kind, name) in zip(cells, laid.roles, strict=True):
+        above = name if name or cell.source.strip() in given else above
+        if kind == "own" and cell.cell_type == "markdown" and cell.source.strip() not in {"", *given}:
+            if above in laid.answers:
+                laid.answers[above] += f"\n\n{cell.source}"
+            else:
+                astray.append(cell.source)
+    laid.answers |= dict.fromkeys((name for name in master.manual if name not in laid.answers), "\n\n".join(astray))
 
 
 def _from_master(master: Master, positions: dict[str, list[int]]) -> list[tuple[float, int, Piece]]:

@@ -194,7 +194,7 @@ def _grade(graded: Graded, item: HandIn, masters: Sequence[Master], box: Box) ->
     if kits := align.borrowed(laid, item.notebook.cells, chosen):
         graded.notes.append(["borrowed", kits])
     empty = words.load(chosen.language)["stub.text"]
-    graded.answers = {name: text if text.strip() != empty else "" for name, text in laid.answers.items()}
+    graded.answers = {name: text.strip().removeprefix(empty).strip() for name, text in laid.answers.items()}
     graded.solutions = laid.solutions
     result = Judge(chosen, box).grade(laid.pieces)
     graded.tests, graded.seconds = result["tests"], result["seconds"]

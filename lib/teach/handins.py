@@ -7,8 +7,8 @@ import io
 import re
 import stat
 import zipfile
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
@@ -46,10 +46,11 @@ class HandIn:
     notes: list[str] = field(default_factory=list)  # number: another in the path; twice: another has the same
 
 
-def collect(folder: Path) -> list[HandIn]:
+def collect(folder: Path, fits: Callable[[HandIn], bool] = lambda item: True) -> list[HandIn]:
     """Everything below a folder, or in one zip file, with each student's number and name.
 
-    Of several notebooks of a student whom the path names the newest counts; it names the ``others``.
+    Of several notebooks of a student whom the path names the newest that ``fits`` counts; it names the ``others``.
+    ``fits`` says whether a notebook that could be read is of this assignment.
     """
     found = (
         list(_walk(folder)) if folder.is_dir() else list(_one(folder.name, folder.read_bytes(), folder.stat().st_mtime))
@@ -57,7 +58,7 @@ def collect(folder: Path) -> list[HandIn]:
     for item in found:
         _open(item)
     _name(found, folder.name if folder.is_file() else "")
-    return _newest(found)
+    return _newest(found, fits)
 
 
 def _walk(folder: Path) -> Iterator[HandIn]:
@@ -65,15 +66,22 @@ def _walk(folder: Path) -> Iterator[HandIn]:
         place = _writable(path.relative_to(folder).as_posix())
         if any(part in SKIPPED or part.startswith(".") for part in PurePosixPath(place).parts) or path.is_dir():
             continue
-        if path.is_symlink() or not path.is_file():
-            yield HandIn(place, problem="link")
-        elif path.suffix.lower() == ".zip" and path.stat().st_size <= ARCHIVE:
-            with path.open("rb") as file:
-                yield from _archive(place, file, 1)
-        elif path.stat().st_size > LARGEST:
-            yield HandIn(place, problem="large")
-        else:
-            yield from _one(place, path.read_bytes() if path.suffix.lower() == ".ipynb" else b"", path.stat().st_mtime)
+        try:
+            yield from _file(path, place)
+        except OSError as error:  # no permission, or held by another program: the others are graded
+            yield HandIn(place, problem="unreadable", detail=f"{type(error).__name__}: {error.strerror}")
+
+
+def _file(path: Path, place: str) -> Iterator[HandIn]:
+    if path.is_symlink() or not path.is_file():
+        yield HandIn(place, problem="link")
+    elif path.suffix.lower() == ".zip" and path.stat().st_size <= ARCHIVE:
+        with path.open("rb") as file:
+            yield from _archive(place, file, 1)
+    elif path.stat().st_size > LARGEST:
+        yield HandIn(place, problem="large")
+    else:
+        yield from _one(place, path.read_bytes() if path.suffix.lower() == ".ipynb" else b"", path.stat().st_mtime)
 
 
 def _one(place: str, content: bytes, time: float, depth: int = 0) -> Iterator[HandIn]:
@@ -244,7 +252,8 @@ def _placed(places: list[str]) -> list[tuple[str, str, str]]:
     their paths down to there is the same as well, for what looks like a student's number may be a date.
     """
     paths = [[p for p in re.sub(r"\.(zip|ipynb)(?=/|$)", "", place, flags=re.I).split("/") if p] for place in places]
-    numbered = [[(at, *found) for at, part in enumerate(parts) if (found := _numbered(part))] for parts in paths]
+    seen = Counter(number for place in set(places) for number in set(re.findall(r"(?<!\d)\d{5,20}(?!\d)", place)))
+    numbered = [[(at, *found) for at, part in enumerate(parts) if (found := _numbered(part, seen))] for parts in paths]
     inside: dict[tuple[str, ...], set[tuple[str, str]]] = defaultdict(set)
     for parts, some in zip(paths, numbered, strict=True):
         for (at, *_), (_, *following) in pairwise(some):
@@ -254,10 +263,15 @@ def _placed(places: list[str]) -> list[tuple[str, str, str]]:
         numbers_names = list(zip(*inside[tuple(parts)], strict=True))
         return bool(numbers_names) and all(len(set(several)) > 1 for several in numbers_names)
 
+    # one that looks like Canvas's of all files alike, as ``lab_5_1_x`` does, is what somebody called the lab
+    canvases = len(paths) == 1 or len({_by_canvas(part) for parts in paths for part in parts} - {None}) > 1
     found = []
     for parts, some in zip(paths, numbered, strict=True):
         own = [entry for entry in some if not of_a_class(parts[: entry[0] + 1])]
-        if platform := next(filter(None, map(_by_platform, parts)), None):
+        outermost = own[0][0] if own else len(parts)
+        moodle = next(filter(None, map(_by_moodle, parts)), None)
+        canvas = next(filter(None, map(_by_canvas, parts[: outermost + 1])), None) if canvases else None
+        if platform := moodle or canvas:
             found.append(("", *platform))
         elif own:
             at, number, name = own[0]
@@ -267,20 +281,27 @@ def _placed(places: list[str]) -> list[tuple[str, str, str]]:
     return found
 
 
-def _by_platform(part: str) -> tuple[str, str] | None:
-    """The name in what Moodle or Canvas made of it, and the same with the number by which they know the student."""
-    moodle = re.match(r"(.+?)_(\d+)_assignsubmission", part)
-    found = moodle or re.match(r"([^\W\d_]+)(?:_LATE)?_(\d+)_\d+_", part)
+def _by_moodle(part: str) -> tuple[str, str] | None:
+    """The name in what Moodle made of it, and the same with the number by which it knows the student."""
+    found = re.match(r"(.+?)_(\d+)_assignsubmission", part)
     return (found[1], f"{found[1]} {found[2]}") if found else None
 
 
-def _numbered(part: str) -> tuple[str, str] | None:
-    """A number such as students have, and the name beside it."""
-    if not (number := re.search(r"(?<!\d)\d{5,20}(?!\d)", part)):
+def _by_canvas(part: str) -> tuple[str, str] | None:
+    """The same of Canvas."""
+    found = re.match(r"([^\W\d_]+)(?:_LATE)?_(\d+)_\d+_", part)
+    return (found[1], f"{found[1]} {found[2]}") if found else None
+
+
+def _numbered(part: str, seen: Counter[str]) -> tuple[str, str] | None:
+    """A number such as students have, and the name beside it. Of several the rarest by ``seen``: others are dates."""
+    numbers = [n for n in re.findall(r"(?<!\d)\d{5,20}(?!\d)(?!\s*[班组级届])", part)]
+    if not numbers:
         return None
+    number = min(numbers, key=seen.__getitem__)
     pieces = [p for p in re.split(r"[-_—+\s()（）\d]+", part) if p]
     chinese = next((p for p in pieces if re.fullmatch("[\u4e00-\u9fff·]{2,10}", p)), "")
-    return number[0], chinese or (pieces[0] if pieces else "")
+    return number, chinese or (pieces[0] if pieces else "")
 
 
 def _clean(text: str) -> str:
@@ -289,7 +310,7 @@ def _clean(text: str) -> str:
     return " ".join(text.split())[:60]
 
 
-def _newest(found: list[HandIn]) -> list[HandIn]:
+def _newest(found: list[HandIn], fits: Callable[[HandIn], bool] = lambda item: True) -> list[HandIn]:
     """One hand-in for each student whom the path names, the newest that can be graded; all others stand for themselves.
 
     So nobody can take another's place by writing their number into a notebook: both are graded, and both are told of.
@@ -299,7 +320,7 @@ def _newest(found: list[HandIn]) -> list[HandIn]:
         groups.setdefault(f"student {item.folder}" if item.folder else f"file {item.place}", []).append(item)
     kept = []
     for items in groups.values():
-        items.sort(key=lambda item: (not item.problem, item.time, item.place))
+        items.sort(key=lambda item: (not item.problem and fits(item), not item.problem, item.time, item.place))
         items[-1].others = [item.place for item in items[:-1]]
         kept.append(items[-1])
     kept.sort(key=lambda item: (item.number, item.name, item.place))

@@ -15,6 +15,7 @@ from typing import Any
 from bs4 import BeautifulSoup
 
 from lib.files import file_digest
+from lib.report.export import unsourced
 from lib.runs import records
 from lib.teach import shown as figures_shown
 from lib.teach import words
@@ -39,6 +40,7 @@ class Report:
     broken: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
     rewritten: list[str] = field(default_factory=list)  # accuracies that are not those of the records
+    unsourced: list[str] = field(default_factory=list)  # numbers that lead to no record
     problem: bool = False
 
 
@@ -80,6 +82,7 @@ def _taken_apart(path: Path) -> Report:
                 report.found[record["name"]] = found, record
         except (records.RecordError, OSError, ValueError, TypeError, AttributeError):
             report.broken.append(file.parent.name)
+    report.unsourced = unsourced(soup.body or soup)
     report.rewritten = figures_shown.rewritten(soup, {name: record for name, (_, record) in report.found.items()})
     return report
 
@@ -107,6 +110,7 @@ def table(reports: Sequence[Report]) -> list[list[str]]:
         commits = sorted({str(record["environment"].get("commit")) for record in known})
         join = say["check.join"].join
         typed = [say("check.rewritten", shown=", ".join(report.rewritten))] if report.rewritten else []
+        typed += [say("check.unsourced", shown="; ".join(report.unsourced[:5]))] if report.unsourced else []
         notable = [*typed, *_stand_out(report, figures, say), *_shared(report, owners, say)]
         lines.append(
             [str(report.path), report.student, report.number, join(_data(known, say)), join(_hashes(report, say)),
@@ -156,9 +160,14 @@ def _variant(report: Report, known: Sequence[dict[str, Any]], say: Words) -> str
     return say("check.other_variant", apart="; ".join(nearest)) if nearest else say["check.own_variant"]
 
 
+def _own(report: Report) -> list[tuple[str, dict[str, Any]]]:
+    """The records that the report itself names; other reports' may lie beside it."""
+    return [(name, record) for name, (_, record) in report.found.items() if name in report.said]
+
+
 def _accuracies(report: Report) -> Iterator[tuple[tuple, float]]:
     """Each accuracy with what makes it comparable: run, labels, data and profile."""
-    for name, (_, record) in report.found.items():
+    for name, record in _own(report):
         for entry in record["results"].get("classifiers", ()):
             run = record["parameters"].get("run", name)
             comparable = (run, entry.get("labels"), record["dataset"].get("source"), record["profile"])
@@ -194,7 +203,7 @@ def _fingerprint(record: dict[str, Any]) -> str:
 def _owners(reports: Sequence[Report]) -> dict[str, list[Report]]:
     owners: dict[str, list[Report]] = {}
     for report in reports:
-        for _, record in report.found.values():
+        for _, record in _own(report):
             owners.setdefault(_fingerprint(record), []).append(report)
     return owners
 
@@ -202,7 +211,7 @@ def _owners(reports: Sequence[Report]) -> dict[str, list[Report]]:
 def _shared(report: Report, owners: dict[str, list[Report]], say: Words) -> Iterator[str]:
     """The runs that other reports have too, those of the same reports in one sentence."""
     found: dict[str, list[str]] = {}
-    for name, (_, record) in report.found.items():
+    for name, record in _own(report):
         others = [other for other in owners[_fingerprint(record)] if other is not report]
         if others and record["seconds"]:
             told = (other.number if other.number != report.number else str(other.path) for other in others)

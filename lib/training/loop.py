@@ -127,6 +127,7 @@ def fit(
     history = History(state.resume(checkpoint, together) if checkpoint else [])
     first = distributed.is_first() or not together  # of processes that train together one speaks, probes and saves
     training = progress.Training(name, settings.epochs, history, len(images))
+    before = None if history else {name: value.clone() for name, value in model.state_dict().items()}
     pace = Pace(training, math.ceil(len(images) / settings.batch_size))
     model.train()
     if first:
@@ -147,6 +148,8 @@ def fit(
                 pace.epoch()
     except KeyboardInterrupt:
         history.interrupted = True
+        if before and not history:  # the same call again starts from the same weights, not from those of half an epoch
+            model.load_state_dict(before)
         warnings.warn(f"{name}: interrupted after {len(history)} of {settings.epochs} epochs.", stacklevel=3)
     finally:
         model.eval()

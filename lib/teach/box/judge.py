@@ -25,8 +25,6 @@ from lib.teach.box.process import Box, Killed
 from lib.teach.box.remote import Session, StudentError
 from lib.teach.master import Master, Test, names_set
 
-STARTS = 6  # of a student's process, the first among them
-
 
 @dataclass
 class Piece:
@@ -59,7 +57,6 @@ class Judge:
         self.master, self.box = master, box
         self.until = time.monotonic() + box.limits.total
         self.session: Session | None = None
-        self.starts = 0
         self.ran: list[Piece] = []
         self.errors: dict[str, dict[str, Any]] = {}
         self.lost: dict[str, str] = {}  # names that an ended cell would have made, and why it was ended
@@ -101,8 +98,7 @@ class Judge:
     def _ready(self) -> Session:
         """The student's process; a new one, with all that it had run, if the last was ended."""
         if self.session is None:
-            self.starts += 1
-            if self.starts > STARTS or time.monotonic() > self.until:
+            if time.monotonic() > self.until:
                 raise Killed("unrun")
             self.session = Session(self.box, self.until)
             for piece in self.ran:

@@ -71,6 +71,7 @@ def around(level: str, readable: Sequence[Path], hidden: Sequence[Path]) -> list
 def _bubblewrap(readable: Sequence[Path], hidden: Sequence[Path]) -> list[str]:
     words = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname", "lab"]
     words += ["--uid", "1000", "--gid", "1000"]
+    words += _room("/tmp")  # before the rest: Python or the kit may lie below it
     seen = _python()
     for path in [*SYSTEM, *(f"/etc/{name}" for name in SETTINGS), *map(str, seen)]:
         words += ["--ro-bind-try", path, path]
@@ -79,7 +80,7 @@ def _bubblewrap(readable: Sequence[Path], hidden: Sequence[Path]) -> list[str]:
             words += ["--tmpfs", str(path.resolve())]
     for name in KIT:
         words += ["--ro-bind-try", str(ROOT / name), str(ROOT / name)]
-    words += ["--proc", "/proc", "--dev", "/dev", *_room("/dev/shm"), *_room("/tmp"), "--dir", "/tmp/work"]
+    words += ["--proc", "/proc", "--dev", "/dev", *_room("/dev/shm"), "--dir", "/tmp/work"]
     for path in readable:
         words += ["--ro-bind", str(path.resolve()), str(path.absolute())]
     return [*words, "--chdir", "/tmp/work", "--"]
