@@ -16,7 +16,7 @@ from pypdf import PdfReader
 
 from lib import words
 from lib.cli import __main__ as lab
-from lib.cli import jobs, step
+from lib.cli import jobs, state, step
 from lib.report import pdf
 from lib.report.docx import write_docx
 from lib.report.paper import NARROWED, SCALES, Paper
@@ -306,3 +306,13 @@ def test_the_command_says_where_the_word_file_is(reports, tmp_path, capsys, monk
     assert lab.main(["published", "improved", "--docx"]) == 0
     assert str(folder / "report.docx") in capsys.readouterr().out
     assert (folder / "report.docx").stat().st_size > 10_000
+    for number in (1, 2):
+        written = docx.Document(folder / "report.docx")
+        written.add_paragraph(f"Well done, {number}.")
+        written.save(folder / "report.docx")
+        assert lab.main(["published", "improved", "--docx"]) == 0
+    state.set_aside_report(folder)
+    state.forget_outdated(folder)
+    kept = [folder / "report.edited.docx", folder / "report.edited-2.docx"]
+    assert [docx.Document(path).paragraphs[-1].text for path in kept] == ["Well done, 1.", "Well done, 2."]
+    assert sorted(folder.glob("*.docx")) == sorted(kept), "what nobody has written into does not stay"

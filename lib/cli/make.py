@@ -170,8 +170,11 @@ def word(folder: Path) -> int:
 
     state.set_aside_report(folder, ["docx"])
     write_docx(folder / "report.html", folder / "report.docx")
+    state.mark_made(folder / "report.docx")
     state.forget_outdated(folder)
     print(f"        {(folder / 'report.docx').absolute()}")
+    for kept in sorted(folder.glob("report.edited*.docx")):
+        print(f"        {kept.absolute()}, which somebody has written into")
     return 0
 
 

@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import filelock
 
 from lib.cli import LabError
 from lib.cli.plan import Plan
-from lib.files import METHOD, ROOT, file_digest, sources, written_whole
+from lib.files import METHOD, ROOT, file_digest, sources, write_whole, written_whole
 
 #: Everything that a report is made of, but for what is in the folder of its runs.
 MADE_OF = ("lib", "notebooks", "figures/records", "bench/results", "Snakefile")
@@ -88,6 +89,8 @@ def set_aside_damaged(folder: Path) -> list[str]:
 def set_aside_report(folder: Path, kinds: Sequence[str] = ("html", "pdf", "docx", "provenance.md")) -> None:
     """The report of before is no longer that of its records: rename it, so that nobody hands it in.
 
+    A Word file that somebody has written into gets a name under which it stays.
+
     Raises:
         LabError: another program holds the file, as on Windows.
     """
@@ -95,12 +98,29 @@ def set_aside_report(folder: Path, kinds: Sequence[str] = ("html", "pdf", "docx"
         report = folder / f"report.{kind}"
         if report.exists():
             outdated = report.with_name(f"report.outdated.{kind}")
+            if kind == "docx" and not _as_made(report):
+                outdated = next(path for path in map(folder.joinpath, edited_names()) if not path.exists())
             try:
                 os.replace(report, outdated)
             except PermissionError:
                 raise LabError(
                     f"{report} is open in another program: close it and run the same command again."
                 ) from None
+
+
+def edited_names() -> Iterator[str]:
+    """report.edited.docx, report.edited-2.docx and so on."""
+    return (f"report.edited{f'-{number}' if number > 1 else ''}.docx" for number in count(1))
+
+
+def mark_made(report: Path) -> None:
+    """Keep the hash of a file that the kit has just written, by which edits are noticed."""
+    write_whole(report.with_name(f".{report.name}.sha256"), file_digest(report).encode())
+
+
+def _as_made(report: Path) -> bool:
+    kept = report.with_name(f".{report.name}.sha256")
+    return kept.exists() and kept.read_text(encoding="utf-8") == file_digest(report)
 
 
 def forget_outdated(folder: Path) -> None:
