@@ -444,7 +444,7 @@ def test_names_stay_names_and_paths_are_those_of_where_the_command_was_given(way
         if way == "lab.py":
             monkeypatch.setenv("LAB_FROM", str(tmp_path))
         where = tmp_path if way == "lab" else ROOT
-        assert carried_out(monkeypatch, words, lambda asked, _: seen.append(asked) or 0, where) == 0
+        assert carried_out(monkeypatch, words, lambda asked, *_: seen.append(asked) or 0, where) == 0
         assert "LAB_FROM" not in os.environ, "a shell in JupyterLab would pass it on"
     assert seen[0].names == ["mnist"]
     assert (seen[1].reports, seen[1].out) == ([tmp_path / "a.html"], tmp_path / "b.csv")
