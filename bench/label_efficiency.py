@@ -3,8 +3,8 @@
 Four ways from labels to a classifier. With the encoder frozen, a linear classifier and the kernel ridge regression of
 ``bench.kernel_head``, both on the features described there. With encoder and head trained together, from SimCLR's
 weights (fine-tuning) and from those that the encoder had before SimCLR (from scratch). These two share every setting
-but the learning rate, and average their predictions over eight slight views, as `improved` does. Encoder and draw of
-labels have the same seed.
+and average their predictions over eight slight views, as `improved` does. Encoder and draw of labels have the same
+seed.
 
 Everything was chosen with the images of chunk 5 to be classified, which no run uses (docs/cifar10.md). Labels are drawn
 from chunks 1 and 2.

@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from lib import words
 from lib.cli import LabError, jobs, state, with_kit
 from lib.cli.follow import Followed
 from lib.compare import Comparison, compare, estimate, grid, shown, work
+from lib.data import Dataset
 from lib.files import ROOT
 from lib.runs.parameters import ParameterError
 from lib.runs.records import load
@@ -209,6 +211,20 @@ def test_runs_are_made_once_and_found_again(made, monkeypatch):
     monkeypatch.setattr(jobs, "python", lambda *_, **__: pytest.fail("it is there already"))
     again = compare("mnist", temperature=[0.5, 0.1], **FEW)
     assert [record["parameters"]["temperature"] for record in again.records] == [0.5, 0.1]
+
+
+@pytest.mark.slow
+def test_runs_on_other_data_are_made_again(made, tmp_path, monkeypatch):
+    comparison, folder = made
+    shutil.copytree(folder / "explore", tmp_path / "explore")
+    monkeypatch.setenv("LAB_RUNS", str(tmp_path))
+    begun, described = [], Dataset.describe
+    monkeypatch.setattr(jobs, "_step", lambda folder, *_, **__: begun.append(folder))
+    compare("mnist", temperature=0.1, **FEW)
+    assert not begun
+    monkeypatch.setattr(Dataset, "describe", lambda self: described(self) | {"train": 7})
+    compare("mnist", temperature=0.1, **FEW)
+    assert begun == [tmp_path / "explore" / comparison.asked[0].folder]
 
 
 @pytest.mark.slow

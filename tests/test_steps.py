@@ -57,6 +57,13 @@ def test_the_chunks_of_a_run(begin, capsys):
     assert "Not the full original data set" in capsys.readouterr().out
 
 
+def test_a_classifier_on_many_chunks_has_a_file_name_of_usual_length(begin):
+    run = begin(chunk_count=100, labelled_chunks=[[*range(5, 65)], [5, 6]])
+    data = lab.load_data(run)
+    lab.train_classifiers(run, data, builder(network(data), data))
+    assert {path.name for path in run.folder.glob("*.ckpt")} == {"classifier-place-1.ckpt", "classifier-5-6.ckpt"}
+
+
 @pytest.mark.parametrize("name", ["batch_size", "classifier_batch_size"])
 def test_a_batch_larger_than_its_images_is_refused_before_anything_is_trained(begin, name):
     with pytest.raises(ValueError, match="a batch of 50000 is larger than the data"):

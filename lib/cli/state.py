@@ -49,6 +49,11 @@ def asked_of(notebook: Path, parameters: dict[str, Any], after: list[Path]) -> s
     return hashlib.sha256(given + b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
+def disown(folder: Path) -> None:
+    """What lies there answers no asking any more: the run is made again."""
+    (folder / "record.asked").unlink(missing_ok=True)
+
+
 def stands(folder: Path, asked: str) -> bool:
     """Whether what lies there is whole and was made by this very asking: a slip of the pen, mended, costs no run."""
     kept = folder / "record.asked"
@@ -99,18 +104,14 @@ def set_aside_report(folder: Path, kinds: Sequence[str] = ("html", "pdf", "docx"
         if report.exists():
             outdated = report.with_name(f"report.outdated.{kind}")
             if kind == "docx" and not _as_made(report):
-                outdated = next(path for path in map(folder.joinpath, edited_names()) if not path.exists())
+                names = (f"report.edited{f'-{number}' if number > 1 else ''}.docx" for number in count(1))
+                outdated = next(path for path in map(folder.joinpath, names) if not path.exists())
             try:
                 os.replace(report, outdated)
             except PermissionError:
                 raise LabError(
                     f"{report} is open in another program: close it and run the same command again."
                 ) from None
-
-
-def edited_names() -> Iterator[str]:
-    """report.edited.docx, report.edited-2.docx and so on."""
-    return (f"report.edited{f'-{number}' if number > 1 else ''}.docx" for number in count(1))
 
 
 def mark_made(report: Path) -> None:

@@ -21,6 +21,7 @@ from lib.compare.shown import Row, Table, drawn, rows
 from lib.files import ROOT
 from lib.report.live import Picture, cell
 from lib.runs import records
+from lib.runs.trained import same_data
 
 REDRAWN = 1.0  # seconds between two looks of the table at least
 
@@ -78,10 +79,10 @@ class Comparison:
         for row, run in self._each():
             if state.stands(self.folder / run.folder, jobs.asked(*self._words(run))):
                 record = records.load(self.folder / run.folder)
-                now = self.datasets[run.parameters.dataset]
-                if any(record["dataset"][key] != now[key] for key in ("source", "train", "test")):
-                    continue  # the sample then, say, and the real images now: such runs must not stand side by side
-                row.records[run.parameters.seed] = record
+                if same_data(record["dataset"], self.datasets[run.parameters.dataset]):
+                    row.records[run.parameters.seed] = record
+                else:  # the sample then, say, and the real images now: such runs must not stand side by side
+                    state.disown(self.folder / run.folder)
                 row.state = "done" if len(row.records) == len(row.runs) else "waiting"
         if any(row.state != "done" for row in self.rows):
             with state.locked(self.folder):

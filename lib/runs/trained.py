@@ -18,7 +18,7 @@ from lib.runs.parameters import EvidenceParameters
 from lib.runs.spoken import tell, tell_data
 from lib.training.checkpoint import Damaged, load_whole
 
-__all__ = ["Reopened", "check_same_data", "features", "load_run", "reopen", "starting_point", "untrained"]
+__all__ = ["Reopened", "check_same_data", "features", "load_run", "reopen", "same_data", "starting_point", "untrained"]
 
 
 @dataclass(frozen=True)
@@ -135,14 +135,18 @@ def starting_point(record: dict[str, Any], images: Dataset, weights: str | None 
     return model.eval()
 
 
+def same_data(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether the data of two records (``Dataset.describe``) are the same, but for their folder."""
+    return all(one[key] == other[key] for key in ("name", "train", "test", "shape", "genuine"))
+
+
 def check_same_data(one: dict[str, Any], other: dict[str, Any]) -> None:
     """Refuse to set a run beside one that was made on other images.
 
     Raises:
         RecordError: the data of two records (``Dataset.describe``) differ in more than their folder.
     """
-    differ = [key for key in ("name", "train", "test", "shape", "genuine") if one[key] != other[key]]
-    if differ:
+    if not same_data(one, other):
         raise records.RecordError(
             f"the SimCLR run was made on {one['name']} ({one['description']}), here is {other['name']} "
             f"({other['description']}): run it again on the data that is here now."

@@ -59,8 +59,9 @@ def _add_own_text(laid: Aligned, cells: Sequence[Any], master: Master) -> None:
     """
     given, above, astray = {cell.source.strip() for cell in master.cells}, "", []
     for cell, (kind, name) in zip(cells, laid.roles, strict=True):
-        above = name if name or cell.source.strip() in given else above
-        if kind == "own" and cell.cell_type == "markdown" and cell.source.strip() not in {"", *given}:
+        text = cell.source.strip()
+        above = name if name or text in given else above
+        if text and text not in given and kind == "own" and cell.cell_type == "markdown":
             if above in laid.answers:
                 laid.answers[above] += f"\n\n{cell.source}"
             else:

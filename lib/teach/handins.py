@@ -22,6 +22,7 @@ from lib.teach.master import grade_id, parsed
 LARGEST = 50 << 20  # bytes of a notebook, pictures in its outputs included
 ARCHIVE = 4 << 30  # bytes that all members of one archive may have together
 MEMBERS = 20_000
+NUMBER = re.compile(r"(?<!\d)\d{5,20}(?!\d)")  # such as students have
 LONGEST = 10**20  # no number of a student has so many digits, and of much longer ones Python makes no text
 DEEP = 3  # a zip of a class holds a zip of each student, which holds a zip of a folder
 OTHER_ARCHIVES = (".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
@@ -252,7 +253,7 @@ def _placed(places: list[str]) -> list[tuple[str, str, str]]:
     their paths down to there is the same as well, for what looks like a student's number may be a date.
     """
     paths = [[p for p in re.sub(r"\.(zip|ipynb)(?=/|$)", "", place, flags=re.I).split("/") if p] for place in places]
-    seen = Counter(number for place in set(places) for number in set(re.findall(r"(?<!\d)\d{5,20}(?!\d)", place)))
+    seen = Counter(number for place in set(places) for number in set(NUMBER.findall(place)))
     numbered = [[(at, *found) for at, part in enumerate(parts) if (found := _numbered(part, seen))] for parts in paths]
     inside: dict[tuple[str, ...], set[tuple[str, str]]] = defaultdict(set)
     for parts, some in zip(paths, numbered, strict=True):
@@ -295,7 +296,7 @@ def _by_canvas(part: str) -> tuple[str, str] | None:
 
 def _numbered(part: str, seen: Counter[str]) -> tuple[str, str] | None:
     """A number such as students have, and the name beside it. Of several the rarest by ``seen``: others are dates."""
-    numbers = [n for n in re.findall(r"(?<!\d)\d{5,20}(?!\d)(?!\s*[班组级届])", part)]
+    numbers = [found[0] for found in NUMBER.finditer(part) if not re.match(r"\s*[班组级届]", part[found.end() :])]
     if not numbers:
         return None
     number = min(numbers, key=seen.__getitem__)

@@ -105,7 +105,7 @@ def table(reports: Sequence[Report]) -> list[list[str]]:
         if report.problem:
             lines.append([str(report.path), *[""] * (len(columns) - 2), say["check.no_report"]])
             continue
-        known = [record for name, (_, record) in report.found.items() if name in report.said]
+        known = [record for _, record in _own(report)]
         seeds = sorted({str(record["parameters"].get("seed")) for record in known})
         commits = sorted({str(record["environment"].get("commit")) for record in known})
         join = say["check.join"].join

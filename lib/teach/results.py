@@ -64,10 +64,8 @@ class Room:
         write_whole(self.out / "answers.html", pages.answers(good, self.master, self.marks).encode())
 
     def _notes(self, one: Graded, say: words.Words) -> list[str]:
-        if not one.problem:
-            return pages.notes_of(one, say)
-        others = [say("note.others", places=", ".join(one.others))] if one.others else []
-        return [say(f"problem.{one.problem}", detail=one.detail), *others]
+        problem = [say(f"problem.{one.problem}", detail=one.detail)] if one.problem else []
+        return problem + pages.notes_of(one, say)
 
     def _alike(self, good: Sequence[Graded]) -> list[alike.Pair]:
         given = "\n".join(

@@ -1,5 +1,6 @@
 """Pretraining and classifier training: one visible loop, checkpoints, resume."""
 
+import copy
 import ctypes
 import math
 import time
@@ -127,7 +128,7 @@ def fit(
     history = History(state.resume(checkpoint, together) if checkpoint else [])
     first = distributed.is_first() or not together  # of processes that train together one speaks, probes and saves
     training = progress.Training(name, settings.epochs, history, len(images))
-    before = None if history else {name: value.clone() for name, value in model.state_dict().items()}
+    before = copy.deepcopy(model.state_dict())
     pace = Pace(training, math.ceil(len(images) / settings.batch_size))
     model.train()
     if first:
@@ -148,7 +149,7 @@ def fit(
                 pace.epoch()
     except KeyboardInterrupt:
         history.interrupted = True
-        if before and not history:  # the same call again starts from the same weights, not from those of half an epoch
+        if not history:  # the same call again starts from the same weights, not from those of half an epoch
             model.load_state_dict(before)
         warnings.warn(f"{name}: interrupted after {len(history)} of {settings.epochs} epochs.", stacklevel=3)
     finally:
