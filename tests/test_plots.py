@@ -173,8 +173,9 @@ def test_views_and_sizes_are_named_by_what_is_done():
     assert views_named("original_mnist", say) == named
     assert "flip" not in views_named("original_mnist", say, ["HorizontalFlip"])
     assert views_named("strong_mnist", words.load("zh")).startswith("旋转不超过 25°，平移不超过 10%")
-    assert crops_named([[6, 16], [16, 24]], say) == "16 px to epoch 6, 24 px to epoch 16, then whole size"
-    assert crops_named([], say) == ""
+    assert crops_named([[6, 16], [16, 24]], 19, say) == "16 px to epoch 6, 24 px to epoch 16, then whole size"
+    assert crops_named([[2, 16], [3, 24]], 3, say) == "16 px to epoch 2, 24 px to epoch 3", "no epoch is left"
+    assert crops_named([], 3, say) == ""
 
 
 def test_filters_are_grey_at_zero_and_reach_to_white_or_black():

@@ -41,9 +41,13 @@ def _written(given: dict[str, Any]) -> dict[str, str]:
     return written
 
 
-def crops_named(small_crops: Sequence[Sequence[int]], say: Words) -> str:
-    """``16 px to epoch 6, 24 px to epoch 16, then whole size``; empty if all views have the images' size."""
+def crops_named(small_crops: Sequence[Sequence[int]], epochs: int, say: Words) -> str:
+    """``16 px to epoch 6, 24 px to epoch 16, then whole size``; empty if all views have the images' size.
+
+    Of ``epochs`` in all, none may be left for the whole size.
+    """
     if not small_crops:
         return ""
     steps = [say.plain("crops.until", epoch=epoch, side=side) for epoch, side in small_crops]
-    return say.texts["label.comma"].join([*steps, say.plain("crops.then")])
+    steps += [say.plain("crops.then")] if epochs > small_crops[-1][0] else []
+    return say.texts["label.comma"].join(steps)

@@ -185,7 +185,9 @@ def in_words(report: Report, asked: Value, name: str) -> Markup | None:
         left_out = asked.content.get("left_out", []) if name == "views" else []
         return report.value(derive(lambda views: views_named(views, report.words, left_out), asked[name]))
     if name == "small_crops":
-        return report.value(derive(lambda crops: crops_named(crops, report.words), asked[name]))
+        return report.value(
+            derive(lambda crops, epochs: crops_named(crops, epochs, report.words), asked[name], asked["epochs"])
+        )
     if name == "feature_grid":
         return report.value(derive(lambda side: f"{side} × {side}", asked[name]))
     if name == "encoder" or f"choice.{asked[name].content}" in report.words:

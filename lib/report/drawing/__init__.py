@@ -88,7 +88,7 @@ def _texts(kind: str, facts: Facts, say: Words) -> Texts:
         "labelled": comma.join(operations(asked["classifier_views"], say)),
         "tests": comma.join(operations(asked["test_views"], say)),
         "count": asked["test_view_count"],
-        "crops": crops_named(asked["small_crops"], say),
+        "crops": crops_named(asked["small_crops"], asked["epochs"], say),
         "run": _name(facts.run),
     }
     t["encoder_name"] = given["encoder"]
