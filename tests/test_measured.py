@@ -156,7 +156,7 @@ def test_what_cannot_be_is_refused(changes, said):
 
 
 def test_what_stands_beside_learns_nothing_or_from_the_labels(digits, tmp_path, monkeypatch):
-    monkeypatch.setattr(fair, "PATCHES", 8)
+    monkeypatch.setitem(fair.PATCHES, "count", 8)
     p = asked(runs=str(tmp_path), beside=["pixels", "untrained", "patches"])
     run, rows = records.Run(p), torch.arange(200)
     parts = [(digits.train_images[part], digits.train_labels[part]) for part in (slice(200), slice(200, 300))]
@@ -167,6 +167,7 @@ def test_what_stands_beside_learns_nothing_or_from_the_labels(digits, tmp_path, 
     assert [row["features"] for row in found.values()] == [784, 128, 64]
     assert all(row["linear_accuracy"] > 0.5 for row in found.values())
     assert "test_accuracy" not in run.results, "that is the method's"
+    assert run.results["patches"] == {"count": 8, "threshold": 0.5, "floor": 0.3}
 
 
 def test_the_untrained_encoder_is_tried_with_and_without_the_statistics_of_images(tmp_path, monkeypatch):

@@ -1,8 +1,9 @@
 """A run's linear evaluation: its encoder, frozen, on a single plain view, beside an encoder that has learnt nothing."""
 
-import numpy as np
+from typing import Any
+
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from lib.evaluation.linear import (
     STATISTICS,
@@ -33,28 +34,35 @@ def evaluate(run: Run, given: Data, model: SimCLR) -> None:
     """
     p, images, device = run.asked, given.images, next(model.parameters()).device
 
-    def features(encoder: nn.Module, some: Tensor) -> np.ndarray:
-        return plain_features(encoder, some, p.plain_views)
+    def measured(reader: nn.Module, columns: slice = slice(None), h: slice | None = None) -> list[dict[str, Any]]:
+        # one encoder after the other: of `improved` on CIFAR-10, each has a gigabyte of features
+        tested, answers, found = (
+            plain_features(reader, images.test_images, p.plain_views),
+            images.test_labels.numpy(),
+            [],
+        )
+        for place in range(len(run.results["classifiers"])):
+            labelled, labels = given.labelled(place)
+            known, labels = plain_features(reader, labelled, p.plain_views), labels.numpy()
+            found.append(linear_evaluation(known[:, columns], labels, tested[:, columns], answers, p.seed))
+            if h is not None:
+                found[-1]["knn_accuracy"] = knn_accuracy(known[:, h], labels, tested[:, h], answers)
+        return found
 
     with run.phase("linear evaluation"):
-        encoder, asked, h = _reader(p, model.encoder)
-        controls = [Features(c, p.feature_layers, GRID, p.feature_sides) for c in untrained(run, given, device)]
-        tested, controlled = features(encoder, images.test_images), [features(c, images.test_images) for c in controls]
-        answers = images.test_labels.numpy()
-        for place, entry in enumerate(run.results["classifiers"]):
-            labelled, labels = given.labelled(place)
-            labels, known = labels.numpy(), features(encoder, labelled)
-            found = linear_evaluation(known[:, asked], labels, tested[:, asked], answers, p.seed)
-            entry["linear_evaluation"] = found
-            entry["untrained_linear_evaluation"] = control = best_evaluation(
-                linear_evaluation(features(one, labelled), labels, test, answers, p.seed)
-                for one, test in zip(controls, controlled, strict=True)
-            )
-            entry["knn_accuracy"] = knn_accuracy(known[:, h], labels, tested[:, h], answers)
-            shown = (found["accuracy"], entry["knn_accuracy"], control["accuracy"], entry["test_accuracy"])
-            names = ("linear", "knn", "untrained", "head")
-            tell("lesson.evaluated_linearly", labels=f"{len(labels):,}", features=f"{found['features']:,}",
-                 **{name: f"{share:.2%}" for name, share in zip(names, shown, strict=True)})  # fmt: skip
+        found = measured(*_reader(p, model.encoder))
+        controls = [
+            measured(Features(encoder, p.feature_layers, GRID, p.feature_sides))
+            for encoder in untrained(run, given, device)
+        ]
+    for entry, evaluation, *control in zip(run.results["classifiers"], found, *controls, strict=True):
+        entry["knn_accuracy"] = evaluation.pop("knn_accuracy")
+        entry["linear_evaluation"] = evaluation
+        entry["untrained_linear_evaluation"] = best = best_evaluation(control)
+        shown = (evaluation["accuracy"], entry["knn_accuracy"], best["accuracy"], entry["test_accuracy"])
+        names = ("linear", "knn", "untrained", "head")
+        tell("lesson.evaluated_linearly", labels=f"{entry['labels']:,}", features=f"{evaluation['features']:,}",
+             **{name: f"{share:.2%}" for name, share in zip(names, shown, strict=True)})  # fmt: skip
     if p.weights != "none":
         tell("lesson.started_elsewhere", weights=p.weights)
 
