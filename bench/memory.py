@@ -16,7 +16,7 @@ from bench.peak import peak
 from lib.files import ROOT
 from lib.runs import profiles
 
-LIMITS = {"mnist": 1000, "cifar10": 2000}
+LIMITS = {"mnist": 1200, "cifar10": 2000}
 
 
 def run(name: str, quick: bool) -> float:

@@ -5,7 +5,8 @@ writes bench/results/methods.json; stop it whenever you like and start it again.
 
 Every method gets the same trials: three learning rates with its option's middle value, then the option's two other
 values with the best of the three. They take half of the recipe's budget each, and score on the last chunks, which
-no run is trained on (MNIST: 9 and 10, CIFAR-10: 5). The recipes have what won.
+no run is trained on (MNIST: 9 and 10, CIFAR-10: 5). The recipes have what won. The whitened random patches beside the
+methods get five trials as well: three thresholds, then two other floors. --patches makes these alone.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lib.evaluation.patches import Patches
 from lib.files import ROOT, write_whole
 from lib.methods import METHODS
 from lib.runs import fair, parameters, records
@@ -31,6 +33,7 @@ OPTIONS = {
     "barlow_twins": ("redundancy", (0.00125, 0.005, 0.02)),
     "autoencoder": ("hidden", (0.25, 0.5, 0.75)),
 }
+THRESHOLDS, FLOORS = (0.25, 0.5, 1.0), (0.01, 0.1, 0.3)
 HELD_OUT = {"mnist": [9, 10], "cifar10": [5]}
 
 
@@ -77,6 +80,25 @@ def trials(dataset: str, method: str, folder: Path) -> None:
         trial(asked(dataset, method, best, value, folder))
 
 
+def patch_trials(dataset: str, folder: Path) -> list[dict[str, Any]]:
+    """The five trials of the whitened patches, a row each."""
+    p = asked(dataset, "simclr", RATES[dataset][1], OPTIONS["simclr"][1][1], folder)
+    run = records.Run(p)
+    given = fair.load_data(run)
+    some = p.random_views.plain(given.unlabelled[: fair.CUT_FROM])
+
+    def score(threshold: float, floor: float) -> dict[str, Any]:
+        patches = Patches(some, **fair.PATCHES | {"seed": SEED, "threshold": threshold, "floor": floor})
+        found = fair.evaluate(run, given, "patches", patches)
+        accuracies = {key: found[key] for key in ("linear_accuracy", "knn_accuracy")}
+        return {"dataset": dataset, "threshold": threshold, "floor": floor, **accuracies}
+
+    low, middle, high = FLOORS
+    tried = [score(threshold, middle) for threshold in THRESHOLDS]
+    best = max(tried, key=lambda row: row["linear_accuracy"])["threshold"]
+    return [*tried, *(score(best, floor) for floor in (low, high))]
+
+
 def rows(folder: Path) -> Iterator[dict[str, Any]]:
     """What the trials measured, a row each."""
     for record in records.load_all(folder / "trials"):
@@ -92,8 +114,12 @@ def rows(folder: Path) -> Iterator[dict[str, Any]]:
 def collect(folder: Path) -> None:
     """Write the committed record of all trials."""
     first = records.load_all(folder / "trials")[0]
-    content = {"share": SHARE, "seed": SEED, "environment": first["environment"], "trials": list(rows(folder))}
-    write_whole(RESULTS, (json.dumps(content, indent=1) + "\n").encode())
+    _keep(share=SHARE, seed=SEED, environment=first["environment"], trials=list(rows(folder)))
+
+
+def _keep(**parts: Any) -> None:
+    before = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    write_whole(RESULTS, (json.dumps(before | parts, indent=1) + "\n").encode())
 
 
 def main() -> None:
@@ -101,7 +127,15 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where the trials' records are kept")
     parser.add_argument("datasets", nargs="*", default=["mnist", "cifar10"])
     parser.add_argument("--collect", action="store_true", help="make no trial")
+    parser.add_argument("--patches", action="store_true", help="only the trials of the whitened patches")
     given = parser.parse_args()
+    if not given.collect:
+        kept = json.loads(RESULTS.read_text(encoding="utf-8")).get("patches", []) if RESULTS.exists() else []
+        tried = [row for row in kept if row["dataset"] not in given.datasets]
+        tried += [row for dataset in given.datasets for row in patch_trials(dataset, given.folder)]
+        _keep(patches=sorted(tried, key=lambda row: row["dataset"], reverse=True))
+    if given.patches:
+        return
     for dataset in given.datasets:
         for method in METHODS if not given.collect else ():
             trials(dataset, method, given.folder)

@@ -40,6 +40,7 @@ UNTRIED = (
 )
 EDGE = "The best {what} lies at the end of what was tried ({names}); a value beyond it might be better still."
 CHOSEN = """Every method gets the same five trials on a data set: three learning rates with its option's middle value, then the option's two other values with the best of the three. A trial has {share:.0%} of the recipe's budget and seed {seed}, which no run has, and is scored by linear evaluation on training images that no run is trained on (MNIST: chunks 9 and 10, CIFAR-10: chunk 5). The best of each method is bold."""
+PATCHES = """The whitened random patches had five trials too, on the same images: three thresholds, then two other floors with the best of the three ([lib/evaluation/patches.py](../lib/evaluation/patches.py) says what both do)."""
 
 
 def page() -> str:
@@ -70,7 +71,19 @@ def _trials() -> list[str]:
     tables = [_table(name, [row for row in rows if row["dataset"] == name]) for name in ("mnist", "cifar10")]
     say, tried = load("en"), {row["dataset"] for row in rows}
     untried = [UNTRIED.format(name=say.plain(f"dataset.{name}")) for name in ("mnist", "cifar10") if name not in tried]
-    return [CHOSEN.format(**kept), *untried, *filter(None, tables)]
+    return [CHOSEN.format(**kept), *untried, *filter(None, tables), *_patches(kept.get("patches", []))]
+
+
+def _patches(rows: list[dict[str, Any]]) -> list[str]:
+    """What the trials of the whitened patches gave."""
+    say = load("en")
+    lines = ["| data | threshold | floor | linear | kNN |", "| --- | ---: | ---: | ---: | ---: |"]
+    for row in rows:
+        star = "**" if row is best([other for other in rows if other["dataset"] == row["dataset"]]) else ""
+        cells = [say.plain(f"dataset.{row['dataset']}"), f"{row['threshold']:g}", f"{row['floor']:g}"]
+        cells += [f"{row[key]:.2%}" for key in ("linear_accuracy", "knn_accuracy")]
+        lines.append("| " + " | ".join(f"{star}{cell}{star}" for cell in cells) + " |")
+    return [PATCHES, "\n".join(lines)] if rows else []
 
 
 def best(rows: list[dict[str, Any]]) -> dict[str, Any]:

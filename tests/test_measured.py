@@ -264,7 +264,7 @@ def test_the_chapter_says_for_each_data_set_whether_trials_chose_the_settings(tr
     monkeypatch.setattr("lib.report.page.display", lambda piece: shown.append(str(piece.data)))
     measured.whole(Report("en"), measured.gather(valued([record("simclr")])))
     page = "\n".join(shown)
-    assert ("For MNIST, learning rate and one option of each method were chosen" in page) is (tried == "mnist")
+    assert ("For MNIST, learning rate and one option of each method, and two settings" in page) is (tried == "mnist")
     assert ("For MNIST, learning rate and options of each method are usual values" in page) is (tried != "mnist")
 
 
@@ -292,6 +292,16 @@ def test_a_collapse_is_named(rank, monkeypatch):
     measured.whole(Report("en"), measured.gather(valued([spread, byol])))
     named = [piece for piece in shown if "nearly collapsed" in piece]
     assert [("BYOL" in piece, "1.7" in piece) for piece in named] == ([(True, True)] if rank < 3 else [])
+
+
+@pytest.mark.parametrize(("accuracy", "named"), [(0.915, True), (0.905, True), (0.925, False)])
+def test_a_method_that_gains_next_to_nothing_is_named(accuracy, named, monkeypatch):
+    shown = []
+    monkeypatch.setattr("lib.report.page.display", lambda piece: shown.append(str(piece.data)))
+    runs = [record("simclr", 0, 0.95, {"untrained": 0.91}), record("byol", 0, accuracy)]
+    measured.whole(Report("en"), measured.gather(valued(runs)))
+    said = [piece for piece in shown if "Hardly better than untrained" in piece]
+    assert [("BYOL" in piece, "91.00%" in piece) for piece in said] == ([(True, True)] if named else [])
 
 
 @pytest.mark.parametrize("language", words.LANGUAGES)
@@ -350,3 +360,28 @@ def test_the_recipes_have_what_won_the_trials():
         assert len(own) == 5, "every method the same number"
         best, p = max(own, key=lambda row: row["linear_accuracy"]), asked(f"{dataset}-{method}")
         assert (p.learning_rate, p.options[best["option"]]) == (best["learning_rate"], best["value"])
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "cifar10"])
+def test_the_patches_have_what_won_their_trials(dataset):
+    rows = json.loads((ROOT / "bench/results/methods.json").read_text(encoding="utf-8"))["patches"]
+    own = [row for row in rows if row["dataset"] == dataset]
+    assert len(own) == 5, "as many as every method"
+    best = max(own, key=lambda row: row["linear_accuracy"])
+    assert {name: best[name] for name in ("threshold", "floor")}.items() <= fair.PATCHES.items()
+
+
+def test_trials_of_the_patches_take_two_other_floors_with_the_best_threshold(monkeypatch, tmp_path):
+    from bench import methods
+
+    monkeypatch.setitem(fair.PATCHES, "count", 4)
+    monkeypatch.setattr(methods, "THRESHOLDS", (0.5, 1e3, 2e3))
+    rows = methods.patch_trials("mnist", tmp_path)
+    assert [(row["threshold"], row["floor"]) for row in rows] == [
+        (0.5, 0.1),
+        (1e3, 0.1),
+        (2e3, 0.1),
+        (0.5, 0.01),
+        (0.5, 0.3),
+    ]
+    assert rows[0]["linear_accuracy"] > 0.3 > rows[1]["linear_accuracy"], "past every answer nothing is left"

@@ -51,7 +51,7 @@ def test_a_dry_run_plans_every_run_unchanged_and_with_its_resources():
         assert inputs in here[name]
         assert f"output: {output}" in here[name]
         (resources,) = re.findall("resources: (.*)", job)
-        asked = {"runtime=120", "mem_mb=4000", f"gpu={int(RUNS[name].needs == 'accelerator')}"}
+        asked = {"runtime=120", "mem_mb=8000", f"gpu={int(RUNS[name].needs == 'accelerator')}"}
         assert asked <= set(resources.split(", "))
 
 
@@ -73,6 +73,6 @@ def test_every_run_and_nothing_else_is_sent(tmp_path):
     assert len(sent) == len(jobs)
     assert jobs.keys() == RUNS.keys()
     for name, job in jobs.items():
-        assert "-t 120 --mem 4000" in job
+        assert "-t 120 --mem 8000" in job
         assert int(re.search(r"--cpus-per-task=(\d+)", job)[1]) >= 2
         assert ("--gpus=1" in job) == (RUNS[name].needs == "accelerator")

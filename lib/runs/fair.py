@@ -30,6 +30,7 @@ from lib.training.device import choose_device
 from lib.weights import ImageNetFeatures
 
 PATCHES = {"count": 512, "threshold": 0.5, "floor": 0.3}  # chosen on held-out images: docs/methods.md
+CUT_FROM = 2000  # unlabelled images that the patches are cut from
 SPECTRUM = 64  # principal directions that a record keeps
 
 
@@ -212,7 +213,8 @@ def evaluate_beside(run: Run, given: Shared) -> None:
             evaluate(run, given, name, *linear.without_learning(encoder, some, p.random_views))
         elif name == "patches":
             run.results["patches"] = PATCHES
-            evaluate(run, given, name, Patches(p.random_views.plain(given.unlabelled[:2000]), seed=p.seed, **PATCHES))
+            some = p.random_views.plain(given.unlabelled[:CUT_FROM])
+            evaluate(run, given, name, Patches(some, seed=p.seed, **PATCHES))
         elif name == "ImageNet":
             evaluate(run, given, name, transfer)
         else:

@@ -22,6 +22,8 @@ CONTRASTIVE = ("simclr", "moco")
 TRIALS = ROOT / "bench/results/methods.json"
 #: Features whose variance fills fewer directions than this count as collapsed.
 COLLAPSED = 3
+#: A method that gains less than this over the encoder it started from is named: a point of accuracy.
+LITTLE = 0.01
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ def whole(report: Report, measured: Sequence[Measured]) -> None:
             report.figure(
                 drawn(contents, report.figure_words), f"measured.{key}", f"methods-{key}-{name}", name=found.title
             )
+        _little(report, found)
         _collapse(report, found)
     report.section("measured.verdicts", 3, "methods-verdicts")
     report.text("measured.verdicts.text")
@@ -121,6 +124,17 @@ def summary(report: Report, found: Measured) -> Markup:
         accuracy = report.percent(found.linear(other))
         said.append(report.words(f"measured.{other}.{place}", accuracy=accuracy, features=theirs, own=own))
     return report.words.join(said)
+
+
+def _little(report: Report, found: Measured) -> None:
+    """The methods that hardly do better than the untrained encoder, if any."""
+    if not found.rows("untrained"):
+        return
+    for method in found.runs:
+        if found.mean(method) - found.mean("untrained") < LITTLE:
+            shares = [report.percent(found.linear(name)) for name in (method, "untrained")]
+            named = report.words.or_as_is("method", method)
+            report.text("measured.little", method=named, accuracy=shares[0], untrained=shares[1])
 
 
 def _collapse(report: Report, found: Measured) -> None:
