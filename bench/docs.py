@@ -172,8 +172,8 @@ def first_limit(record: dict) -> list[str]:
         "",
         f"The first limit is the activations: they take {number(a_pair / 1e6)} MB for each pair at 32×32, so "
         f"{A100_BYTES / 1e9:.0f} GB are full at N ≈ {about(A100_BYTES / a_pair)}, and sooner with heavier encoders. "
-        f"The second limit is the loss's time, which grows with exponent {time:.2f} even in chunks. Extrapolated from "
-        f"the largest sizes measured, it is as long as the rest of the step at N ≈ {about(meet)}, where the "
+        f"The second limit is the loss's time, which grows with exponent {time:.2f} even in chunks. Taken as quadratic "
+        f"from the largest sizes measured on, it is as long as the rest of the step at N ≈ {about(meet)}, where the "
         f"activations take {meet * a_pair / 1e9:.0f} GB.",
         "",
     ]

@@ -1,8 +1,10 @@
 """Whitened random patches: features that nobody has trained, and the baseline that any pretraining has to beat.
 
-Patches cut at random from unlabelled images, whitened, are the filters of a single convolution; a soft threshold, a sum
-over a grid of places, and a linear classifier do the rest (Coates, Ng & Lee 2011, "An Analysis of Single-Layer
-Networks", sections 3.2 and 4.4; with random patches for a dictionary: Thiry et al. 2021, arXiv:2101.07528).
+Patches cut at random from unlabelled images, whitened, are the filters of a single convolution; a soft threshold, a
+mean over a grid of places, and a linear classifier do the rest (whitening and grid: Coates, Ng & Lee 2011, "An Analysis
+of Single-Layer Networks in Unsupervised Feature Learning"; random patches and the soft threshold: Coates & Ng 2011,
+"The Importance of Encoding Versus Training with Sparse Coding and Vector Quantization"; lately Thiry et al. 2021,
+arXiv:2101.07528).
 """
 
 import torch

@@ -188,13 +188,16 @@ def _compared(report: Report, found: dict[str, dict[int, dict[int, Value]]]) -> 
 
 
 def controls(report: Report, evidence: Evidence) -> None:
-    """A run each with one of the lab's choices changed."""
+    """A run each with one setting changed."""
     groups = evidence.controls()
     if not groups:
         return
     say, name, base = report.words, evidence.images.name, evidence.base
+    given = evidence.runs[base][0]["parameters"]
     report.text(
         "evidence.controls.text",
+        epochs=report.count(given["epochs"]),
+        batch=report.count(given["batch_size"]),
         figure=f"evidence-controls-{name}",
         run=given_name(base),
         accuracy=report.percent(evidence.accuracy(base)),
