@@ -4,7 +4,7 @@ Each run is the profile's own, by papermill, with nothing changed but ``precisio
 two runs follow each other. A run that is in the record already is not made again, unless the kit's method has changed
 since then; the record is written after each, so that a cut costs one run.
 
-LAB_DATA=… python -m bench.precision [--seeds 3] [--only quick/mnist …] writes bench/results/precision.json, of which
+LAB_DATA=… python -m bench.precision [--seeds 3] [--only quick/cifar10 …] writes bench/results/precision.json, of which
 bench.docs makes a table in docs/speed.md.
 """
 
@@ -22,7 +22,7 @@ from lib.files import ROOT
 from lib.runs import profiles, records
 from lib.training.checkpoint import code_digest
 
-RUNS = ("quick/mnist", "quick/cifar10", "improved/mnist")
+RUNS = ("improved/mnist", "quick/cifar10")
 PRECISIONS = ("float32", "bfloat16")
 
 

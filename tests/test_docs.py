@@ -82,10 +82,10 @@ def few_labels(method, labels):
     return f"{statistics.mean(found):.1%}", f"{min(found):.1%}"
 
 
-def kernel_head(features):
-    """Accuracy of the kernel's head on test images, over encoders, as ``bench.kernel_head`` found it."""
+def kernel_head(features, head="kernel"):
+    """Accuracy of the kernel's or the linear head on test images, over encoders, as ``bench.kernel_head`` found it."""
     rows = json.loads((ROOT / "bench/results/kernel_head.json").read_text())["test images"]["rows"]
-    return [row["kernel"] for row in rows if row["features"] == features]
+    return [row[head] for row in rows if row["features"] == features]
 
 
 def patches():
@@ -133,6 +133,7 @@ def facts():
         *few_labels(NETWORK, 10),
         *(few_labels(method, 10)[0] for method in GRAPHS),
         *(values.percent(kernel_head(features)) for features in KINDS),
+        values.percent(kernel_head(KINDS[0], "linear")),
         *(values.percent([patches()[head]["accuracy"]]) for head in ("linear", "kernel")),
     }
 
@@ -143,15 +144,15 @@ def test_the_page_on_cifar10_says_what_the_kernel_head_gave():
     assert f"**The target was 80%, and the kernel reaches {values.percent(after)}.**" in page
     assert f"reaches {values.percent(on_cifar10()[2])} although" in page
     added = 100 * (statistics.mean(after) - statistics.mean(before))
-    assert f"accuracy, {added:.1f} points are what SimCLR adds" in page
+    assert f"accuracy, at most {added:.1f} points are what SimCLR adds" in page
 
 
 def test_the_page_on_cifar10_says_where_patches_do_better():
     page, found = (ROOT / "docs/cifar10.md").read_text(encoding="utf-8"), patches()
     linear, kernel = found["linear"]["accuracy"], found["kernel"]["accuracy"]
-    assert linear > statistics.mean(on_cifar10()[0]), "else this must be said in the other way round"
+    assert linear > statistics.mean(kernel_head(KINDS[0], "linear")), "else this must be said in the other way round"
     assert kernel < statistics.mean(kernel_head(KINDS[0]))
-    assert f"With as much computing it reaches {values.percent([linear])}," in page
+    assert f"With as much computing for the features it reaches {values.percent([linear])}," in page
     assert f"{values.percent(on_cifar10()[0])} on plain images" in page
     assert f"{values.percent(kernel_head(KINDS[0]))} against {values.percent([kernel])}," in page
     assert f"these {values.percent([linear])}: it has {values.percent(on_cifar10()[2])}." in page
@@ -251,19 +252,19 @@ def test_the_readmes_name_the_best_method_and_what_is_better_than_all():
     found = {one.dataset["name"].content: one for one in measured.gather(values.load_all(RECORDS / "methods"))}
     best = {name: max(one.runs, key=one.mean) for name, one in found.items()}
     assert best == {"mnist": "vicreg", "cifar10": "simclr"}
-    assert "On CIFAR-10 SimCLR does best, on MNIST VICReg does, by a small margin" in READMES["README.md"]
-    assert "在 CIFAR-10 上最好的是 SimCLR，在 MNIST 上最好的是 VICReg，但只领先一点" in READMES["README.zh.md"]
+    assert "On CIFAR-10 SimCLR does best. On MNIST VICReg does, by a small margin" in READMES["README.md"]
+    assert "在 CIFAR-10 上最好的是 SimCLR。在 MNIST 上最好的是 VICReg，但只领先一点" in READMES["README.zh.md"]
     assert all(one.mean("from scratch") > one.mean(best[name]) for name, one in found.items())
     cifar10 = found["cifar10"]
     ahead = [
         [a.content - b.content for a, b in zip(one.linear(best[name]), one.linear(second), strict=True)]
-        for name, second in (("cifar10", "vicreg"), ("mnist", "simclr"))
+        for name, second in (("cifar10", "vicreg"), ("mnist", "simclr"), ("mnist", "barlow_twins"))
         for one in [found[name]]
     ]
-    assert [values.beyond_chance([apart])[0] for apart in ahead] == [False, False], "the order is not settled"
+    assert [values.beyond_chance([apart])[0] for apart in ahead] == [True, False, False], "settled on CIFAR-10 only"
     assert max(row["effective_rank"].content for row in cifar10.rows("byol")) < measured.COLLAPSED
-    assert min(cifar10.mean("patches"), cifar10.mean("from scratch")) > cifar10.mean("simclr")
-    assert found["mnist"].mean("patches") < found["mnist"].mean("vicreg"), "on CIFAR-10 only"
+    assert cifar10.mean("autoencoder") - cifar10.mean("untrained") < measured.LITTLE
+    assert all(one.mean("patches") > one.mean(best[name]) for name, one in found.items())
     assert cifar10.rows("patches")[0]["features"].content == 4096
     assert cifar10.rows("simclr")[0]["features"].content == 128
 
