@@ -6,7 +6,7 @@ writes bench/results/methods.json; stop it whenever you like and start it again.
 Every method gets the same trials: three learning rates with its option's middle value, then the option's two other
 values with the best of the three. They take half of the recipe's budget each, and score on the last chunks, which
 no run is trained on (MNIST: 9 and 10, CIFAR-10: 5). The recipes have what won. The whitened random patches beside the
-methods get five trials as well: three thresholds, then two other floors. --patches makes these alone.
+methods get five trials as well: three thresholds, then two other floors. --patches makes these alone, and anew.
 """
 
 import argparse
@@ -131,8 +131,9 @@ def main() -> None:
     given = parser.parse_args()
     if not given.collect:
         kept = json.loads(RESULTS.read_text(encoding="utf-8")).get("patches", []) if RESULTS.exists() else []
-        tried = [row for row in kept if row["dataset"] not in given.datasets]
-        tried += [row for dataset in given.datasets for row in patch_trials(dataset, given.folder)]
+        missing = [name for name in given.datasets if given.patches or name not in {row["dataset"] for row in kept}]
+        tried = [row for row in kept if row["dataset"] not in missing]
+        tried += [row for name in missing for row in patch_trials(name, given.folder)]
         _keep(patches=sorted(tried, key=lambda row: row["dataset"], reverse=True))
     if given.patches:
         return

@@ -81,12 +81,9 @@ def _patches(rows: list[dict[str, Any]]) -> list[str]:
         cells = [say.plain(f"dataset.{row['dataset']}"), f"{row['threshold']:g}", f"{row['floor']:g}"]
         cells += [f"{row[key]:.2%}" for key in ("linear_accuracy", "knn_accuracy")]
         lines.append("| " + " | ".join(f"{star}{cell}{star}" for cell in cells) + " |")
-    won, ends = (
-        {best([r for r in rows if r["dataset"] == name])["floor"] for name in {row["dataset"] for row in rows}},
-        [],
-    )
-    if rows and max(row["floor"] for row in rows) in won:
-        ends = [EDGE.format(names=say.plain("beside.patches"), what="floor")]
+    chosen = {best([row for row in rows if row["dataset"] == name])["floor"] for name in {r["dataset"] for r in rows}}
+    at_end = bool(rows) and max(row["floor"] for row in rows) in chosen
+    ends = [EDGE.format(names=say.plain("beside.patches"), what="floor")] if at_end else []
     return [PATCHES, "\n".join(lines), *ends] if rows else []
 
 
