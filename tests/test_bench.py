@@ -1,6 +1,7 @@
 """Every benchmark runs with tiny sizes and gives finite figures; the docs are what the records give. No times."""
 
 import importlib
+import json
 import math
 import os
 import sys
@@ -249,6 +250,13 @@ def test_the_docs_patches_are_those_of_the_record():
     assert record["dataset"]["test"] == 10_000, "not the sample"
     budget = load_trained("cifar10")[0]["results"]["flops"]["pretraining"]
     assert 0.99 * budget < max(row["flops"] for row in record["rows"]) <= budget
+
+
+def test_the_docs_label_efficiency_is_that_of_the_record():
+    record = run.load("label_efficiency")["test images"]
+    assert label_efficiency.table(record["rows"]) in (ROOT / "docs/cifar10.md").read_text(encoding="utf-8")
+    assert record["settings"] == json.loads(json.dumps(label_efficiency.SETTINGS))
+    assert record["dataset"]["test"] == 10_000, "not the sample"
 
 
 @pytest.mark.parametrize("way", label_efficiency.WAYS)

@@ -94,6 +94,12 @@ def patches():
     return max(rows, key=lambda row: row["patches"])
 
 
+def label_efficiency():
+    """Accuracy on test images by way and number of labels, as ``bench.label_efficiency`` found it."""
+    rows = json.loads((ROOT / "bench/results/label_efficiency.json").read_text())["test images"]["rows"]
+    return {(row["way"], row["labels"]): row["accuracy"] for row in rows}
+
+
 def facts():
     """Every figure of the READMEs' text outside its tables, as it stands there."""
     lab = yaml.safe_load((ROOT / "notebooks/claims.yaml").read_text(encoding="utf-8"))
@@ -134,6 +140,7 @@ def facts():
         *(few_labels(method, 10)[0] for method in GRAPHS),
         *(values.percent(kernel_head(features)) for features in KINDS),
         values.percent(kernel_head(KINDS[0], "linear")),
+        values.percent([label_efficiency()["from scratch", 20_000]]),
         *(values.percent([patches()[head]["accuracy"]]) for head in ("linear", "kernel")),
     }
 
@@ -158,6 +165,18 @@ def test_the_page_on_cifar10_says_where_patches_do_better():
     assert f"these {values.percent([linear])}: it has {values.percent(on_cifar10()[2])}." in page
     assert linear > statistics.mean(on_cifar10()[2])
     assert f"many more features: {found['features']:,} against 4,608." in page
+
+
+def test_the_pages_say_until_how_many_labels_the_encoder_of_improved_is_ahead():
+    found, counts = label_efficiency(), (100, 500, 2000, 5000, 20_000)
+    ahead = {n: 100 * (found["frozen, kernel", n] - found["from scratch", n]) for n in counts}
+    assert [gain > 0 for gain in ahead.values()] == [True, True, True, True, False]
+    assert all(found["frozen, kernel", n] > found["fine-tuned", n] for n in counts[:-1])
+    assert found["from scratch", 500] < found["frozen, kernel", 500] < found["from scratch", 2000]
+    page = (ROOT / "docs/cifar10.md").read_text(encoding="utf-8")
+    assert f"is {ahead[100]:.1f} points ahead of training from scratch, with 5,000 labels {ahead[5000]:.1f};" in page
+    behind = 100 * (found["from scratch", 20_000] - found["fine-tuned", 20_000])
+    assert f"is {-ahead[20_000]:.1f} points behind, and fine-tuning is {behind:.1f} behind" in page
 
 
 def test_the_page_on_mnist_says_what_few_labels_gave():
