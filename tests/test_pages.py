@@ -3,6 +3,7 @@
 import re
 from itertools import pairwise
 
+import matplotlib
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
@@ -118,6 +119,7 @@ def test_figures_are_in_the_reports_language_without_empty_boxes():
 
 
 def test_without_a_chinese_font_figures_are_english(monkeypatch):
+    monkeypatch.setitem(matplotlib.rcParams, "font.family", matplotlib.rcParams["font.family"])  # put back afterwards
     monkeypatch.setattr(style, "CHINESE", ("No Such Font",))
     monkeypatch.setattr(font_manager, "findSystemFonts", lambda: ["/nowhere/broken.ttf"])
     assert style.drawable(words.load("zh")) is words.load("en")
