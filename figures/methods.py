@@ -74,17 +74,19 @@ def _trials() -> list[str]:
 
 def _patches(rows: list[dict[str, Any]]) -> list[str]:
     """What the trials of the whitened patches gave."""
-    say = load("en")
+    if not rows:
+        return []
+    say, datasets = load("en"), {row["dataset"] for row in rows}
+    winners = [best([row for row in rows if row["dataset"] == name]) for name in datasets]
     lines = ["| data | threshold | floor | linear | kNN |", "| --- | ---: | ---: | ---: | ---: |"]
     for row in rows:
-        star = "**" if row is best([other for other in rows if other["dataset"] == row["dataset"]]) else ""
+        star = "**" if row in winners else ""
         cells = [say.plain(f"dataset.{row['dataset']}"), f"{row['threshold']:g}", f"{row['floor']:g}"]
         cells += [f"{row[key]:.2%}" for key in ("linear_accuracy", "knn_accuracy")]
         lines.append("| " + " | ".join(f"{star}{cell}{star}" for cell in cells) + " |")
-    chosen = {best([row for row in rows if row["dataset"] == name])["floor"] for name in {r["dataset"] for r in rows}}
-    at_end = bool(rows) and max(row["floor"] for row in rows) in chosen
+    at_end = max(row["floor"] for row in rows) in {row["floor"] for row in winners}
     ends = [EDGE.format(names=say.plain("beside.patches"), what="floor")] if at_end else []
-    return [PATCHES, "\n".join(lines), *ends] if rows else []
+    return [PATCHES, "\n".join(lines), *ends]
 
 
 def best(rows: list[dict[str, Any]]) -> dict[str, Any]:

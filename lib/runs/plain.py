@@ -36,11 +36,8 @@ def evaluate(run: Run, given: Data, model: SimCLR) -> None:
 
     def measured(reader: nn.Module, columns: slice = slice(None), h: slice | None = None) -> list[dict[str, Any]]:
         # one encoder after the other: of `improved` on CIFAR-10, each has a gigabyte of features
-        tested, answers, found = (
-            plain_features(reader, images.test_images, p.plain_views),
-            images.test_labels.numpy(),
-            [],
-        )
+        found, answers = [], images.test_labels.numpy()
+        tested = plain_features(reader, images.test_images, p.plain_views)
         for place in range(len(run.results["classifiers"])):
             labelled, labels = given.labelled(place)
             known, labels = plain_features(reader, labelled, p.plain_views), labels.numpy()
