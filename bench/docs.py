@@ -45,7 +45,7 @@ TRIED = [
     "CIFAR-10, `improved` needs three times as much, for its linear evaluation of 9,216 features of each image: it "
     "took 6.5 GB until it held the features of one encoder at a time and factored its matrix in place.",
     "- `torch.compile` of a step on the CPU: see docs/cifar10.md. Not used there.",
-    "- bfloat16, what is left: on a processor of the kind Zen 5 a large product runs four times as fast in it, but the "
+    "- bfloat16, what is left: on a Zen 5 processor a large product runs four times as fast in it, but the "
     "convolutions of a network with 48 to 128 channels do not. They are seven tenths of a CIFAR step, most of that in "
     "the backward pass. On MNIST nearly all of the step is the network: replacing max-pooling by a mean saved 5 %.",
 ]
