@@ -12,10 +12,11 @@ import readme
 from lib.files import ROOT, fill
 from lib.report import plots, values
 from lib.report.chapters.verdicts import PUBLISHED
+from lib.runs import profiles
 
 PAGE = ROOT / "docs/cifar10.md"
 HEAD = (
-    "run", "the lab's figure", "head", "linear evaluation", "kNN on h", "untrained, linear",
+    "run", "epochs", "the lab's figure", "head", "linear evaluation", "kNN on h", "untrained, linear",
     "loss, first and last epoch", "knowing nothing", "pretraining", "head's training", "compute", "machine",
 )  # fmt: skip
 NONE = "None of these runs is published yet."
@@ -47,6 +48,7 @@ def _row(run: str, seeds: list[dict[str, Any]]) -> tuple[str, ...]:
     work = seeds[0]["results"]["flops"]["pretraining"]  # the same for every seed
     return (
         f"`{run}`",
+        _epochs(run, seeds[0]["parameters"]["epochs"]),
         _reported(run),
         values.percent([entry["test_accuracy"] for entry in entries]),
         *readme.evaluated(entries),
@@ -56,6 +58,12 @@ def _row(run: str, seeds: list[dict[str, Any]]) -> tuple[str, ...]:
         f"{work / 1e12:,.0f} TFLOP",
         f"{place['processor']}, {place['cores']} cores" if place["device"] == "cpu" else place["device"],
     )
+
+
+def _epochs(run: str, epochs: int) -> str:
+    """Of pretraining; of how many, where a run was cut short."""
+    whole = profiles.find("original", run).resolved["epochs"]
+    return str(epochs) if epochs == whole else f"{epochs} of {whole}, cut short"
 
 
 def _reported(run: str) -> str:

@@ -227,7 +227,7 @@ def test_the_table_of_the_labs_own_runs_is_that_of_the_records(monkeypatch, tmp_
     assert between_marks(page, "lab runs", lab_runs.content()) == page, "python figures/lab_runs.py"
     record = records("improved/cifar10-seed0")[0]
     del record["sha256"]  # what its run wrote is changed below
-    record["parameters"] |= {"run": "cifar10-batch512", "batch_size": 512}
+    record["parameters"] |= {"run": "cifar10-batch512", "batch_size": 512, "epochs": 9}
     for seed, accuracy in ((0, 0.5), (1, 0.52)):
         record["parameters"]["seed"], entry = seed, record["results"]["classifiers"][0]
         entry |= {"test_accuracy": accuracy, "knn_accuracy": 0.45}
@@ -236,8 +236,11 @@ def test_the_table_of_the_labs_own_runs_is_that_of_the_records(monkeypatch, tmp_
         place.parent.mkdir()
         place.write_text(json.dumps(record), encoding="utf-8")
     monkeypatch.setattr(lab_runs, "PUBLISHED", tmp_path)
-    name, lab, head, linear, knn, *_, chance, _, _, work, _ = lab_runs.table().splitlines()[-1].strip("| ").split(" | ")
-    assert (name, lab, head, linear, knn) == ("`cifar10-batch512`", "49.97%", "51.0 ± 1.4%", "–", "45.00 ± 0.00%")
+    name, epochs, lab, head, linear, knn, *_, chance, _, _, work, _ = (
+        lab_runs.table().splitlines()[-1].strip("| ").split(" | ")
+    )
+    assert (name, epochs, lab) == ("`cifar10-batch512`", "9 of 10, cut short", "49.97%")
+    assert (head, linear, knn) == ("51.0 ± 1.4%", "–", "45.00 ± 0.00%")
     assert (chance, work) == ("6.93", "106 TFLOP"), "log(2 · 512 − 1), and what the record counted"
     assert [name for name, _ in lab_runs.pictures()] == ["original-cifar10-batch512"]
     monkeypatch.setattr(lab_runs, "PUBLISHED", RECORDS / "quick")  # records, but none of the lab's runs

@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+import shutil
 
 import pytest
 from bs4 import BeautifulSoup
@@ -315,14 +316,52 @@ def test_the_readers_own_run_goes_before_the_published_one(resnets, monkeypatch,
     (theirs := tmp_path / "theirs" / "original").mkdir(parents=True)
     (tmp_path / "original" / "cifar10-resnet18-seed0").rename(theirs / "cifar10-resnet18-seed0")
     lab = verdicts.lab_runs(theirs.parent / "evidence")
-    assert [value.sources[0].file for value in lab] == [
+    assert {value.sources[0].file for value in lab} == {
         "../../original/cifar10-batch512-seed0/record.json",
         "../original/cifar10-resnet18-seed0/record.json",
-    ]
+    }
     assert all((theirs.parent / "evidence" / value.sources[0].file).resolve().is_file() for value in lab)
 
 
-@pytest.mark.parametrize("change", [{"epochs": 1}, {"weights": "imagenet"}, {"dataset": "/my/pictures"}])
+def shorten(path, epochs=5):
+    """Make a run's record one of fewer epochs."""
+    record = json.loads(path.read_text(encoding="utf-8"))
+    record["parameters"]["epochs"] = epochs
+    path.write_text(json.dumps(record), encoding="utf-8")
+
+
+def test_a_run_that_was_cut_short_is_shown_and_not_judged(write, shown, resnets, monkeypatch, tmp_path):
+    monkeypatch.setattr(verdicts, "PUBLISHED", tmp_path / "none")
+    resnets(resnet50=0.72, resnet34=0.6, batch512=0.5)
+    for run in ("resnet50", "batch512"):
+        shorten(tmp_path / f"original/cifar10-{run}-seed0/record.json")
+    lab = verdicts.lab_runs(tmp_path / "evidence")
+    record = simclr("cifar10", 0, 0.6, illustrated=True)
+    record["dataset"]["name"] = "cifar10"
+    asked = probed(0)
+    asked["dataset"]["name"] = "cifar10"
+    verdicts.verdicts(Report("en"), gather(write(record, asked)), CLAIMS, lab)
+    statements = [claim["id"] for name in ("mnist", "cifar10") for claim in CLAIMS.content[name]["statements"]]
+    rows = dict(zip(statements, table(shown, "table-claims"), strict=True))
+    assert (rows["resnet50"]["verdict"], rows["resnet50"]["found"]) == (
+        "cut short after 5 of 10 epochs, not judged",
+        "72%",
+    )
+    assert rows["larger_network"]["verdict"].startswith("cut short"), "compared with a run that is"
+    assert rows["resnet34"]["verdict"] == "exceeded"
+
+
+def test_a_run_of_full_length_goes_before_one_that_was_cut_short(resnets, monkeypatch, tmp_path):
+    resnets(resnet18=0.5)
+    monkeypatch.setattr(verdicts, "PUBLISHED", tmp_path / "original")
+    theirs = tmp_path / "theirs/original/cifar10-resnet18-seed0"
+    shutil.copytree(tmp_path / "original/cifar10-resnet18-seed0", theirs)
+    shorten(theirs / "record.json")
+    ((source,),) = [value.sources for value in verdicts.lab_runs(tmp_path / "theirs/evidence")]
+    assert source.file == "../../original/cifar10-resnet18-seed0/record.json", "the published one"
+
+
+@pytest.mark.parametrize("change", [{"epochs": 11}, {"weights": "imagenet"}, {"dataset": "/my/pictures"}])
 def test_a_run_that_is_not_as_the_labs_answers_none_of_its_claims(change, resnets, monkeypatch, tmp_path):
     monkeypatch.setattr(verdicts, "PUBLISHED", tmp_path / "none")
     assert len(resnets(resnet18=0.5)) == 1

@@ -3,8 +3,8 @@
 ``notebooks/claims.yaml`` lists under ``statements`` what is claimed of a data set: a ``measure`` (a
 function of ``MEASURES``), a ``test`` (of ``TESTS`` with its ``limit``, or ``machine`` for a time, which is only
 shown), and where the lab's figure stands (``reported``). ``run`` names the lab's own run on CIFAR-10, of the profile
-``original``, that a claim is about, and ``than`` a second one that it is compared with. A claim whose runs are not
-there is not judged; what they would cost is counted, not guessed.
+``original``, that a claim is about, and ``than`` a second one that it is compared with. A claim whose runs are cut
+short or not there is not judged; what the latter would cost is counted, not guessed.
 """
 
 import math
@@ -132,25 +132,35 @@ def lab_runs(folder: Path) -> list[Value]:
     """Records of the lab's own CIFAR-10 runs: the reader's, in ``original`` beside the report's ``folder`` of records,
     and of a run that is not there those that come with the kit. Their sources are named from ``folder`` on.
 
-    A run with other parameters than the profile's, or on a sample, is none of the lab's and left out.
+    A run with other parameters than the profile's, or on a sample, is none of the lab's and left out. One of fewer
+    epochs is cut short, and stands in only where there is none of full length.
     """
     labs = {run.name: run.resolved for run in profiles.load("original")}
-    runs: dict[str, list[Value]] = {}
-    for place in (PUBLISHED, folder.parent / "original"):
-        found: dict[str, list[Value]] = {}
+    ranked: dict[str, dict[tuple[bool, int], list[Value]]] = {}
+    for rank, place in enumerate((folder.parent / "original", PUBLISHED)):
         for path in sorted(place.glob("cifar10-*/record.json")):
             run, record = path.parent.name.rpartition("-seed")[0], load(path)
             if run in labs and _as_the_labs(record, labs[run]):
                 source = Source(Path(os.path.relpath(path, folder)).as_posix(), "", None)
-                found.setdefault(run, []).append(Value(record, (source,)))
-        runs |= found
-    return [record for records in runs.values() for record in records]
+                short = record["parameters"]["epochs"] < labs[run]["epochs"]
+                ranked.setdefault(run, {}).setdefault((short, rank), []).append(Value(record, (source,)))
+    return [record for found in ranked.values() for record in found[min(found)]]
 
 
 def _as_the_labs(record: dict[str, Any], wanted: dict[str, Any]) -> bool:
     asked = record["parameters"]
-    same = all(asked.get(key, value) == value for key, value in wanted.items() if key not in FREE)
-    return same and style.standing(record["dataset"]) != "sample"
+    same = all(asked.get(key, value) == value for key, value in wanted.items() if key not in FREE and key != "epochs")
+    return same and asked["epochs"] <= wanted["epochs"] and style.standing(record["dataset"]) != "sample"
+
+
+def cut_short(claim: Value, lab: dict[str, list[Value]]) -> Value | None:
+    """A record with fewer epochs than the lab's among the runs that a claim is about."""
+    for name in (claim[key].content for key in ("run", "than") if key in claim):
+        whole = profiles.find("original", name).resolved["epochs"]
+        for record in lab.get(name, ()):
+            if record["parameters"]["epochs"].content < whole:
+                return record
+    return None
 
 
 def whole(report: Report, gathered: Sequence[Evidence], claims: Value, lab: Sequence[Value] = ()) -> None:
@@ -176,7 +186,7 @@ def whole(report: Report, gathered: Sequence[Evidence], claims: Value, lab: Sequ
             part(report, found)
 
 
-VERDICTS = ("reproduced", "exceeded", "not_reproduced", "one_seed", "not_run", "machine", "absent")
+VERDICTS = ("reproduced", "exceeded", "not_reproduced", "one_seed", "cut_short", "not_run", "machine", "absent")
 # What a claim's text may say of it, beside its words.
 TOLD = ("limit", "epoch", "value", "against", "labels")
 
@@ -193,19 +203,23 @@ def verdicts(report: Report, gathered: Sequence[Evidence], claims: Value, lab: S
             key, unit = claim["id"].content, claim["unit"].content
             found = _found(claim, known.get(name), own)
             reported = _reported(claims[name], claim)
-            verdict = _verdict(claim, found, reported)
+            short = cut_short(claim, own)
+            verdict = _verdict(claim, found, reported) if short is None else "cut_short"
             judged[verdict].append(claim["id"])
             told = {"reported": _shown(report, [reported], unit) if reported is not None else NONE}
             told |= {k: report.number(v, 100 if k == "limit" and unit in ("percent", "points") else 1, _digits(v))
                     for k, v in claim.items() if k in TOLD}  # fmt: skip
-            cost = _cost(report, claim, claims, work) if verdict == "not_run" else {}
+            why = _cost(report, claim, claims, work) if verdict == "not_run" else {}
+            if short is not None:
+                why = {"epochs": report.count(short["parameters"]["epochs"]),
+                       "whole": report.count(claims["cifar10"]["recipes"][0]["epochs"])}  # fmt: skip
             rows.append({
                 say("table.claim"): say(f"claims.{key}.says", **told),
                 say("table.reported"): told["reported"],
                 say("table.how"): say(f"claims.{key}.how", **told),
                 say("table.found"): _shown(report, found[0], unit) if found else NONE,
                 say("table.seeds"): report.count(derive(lambda *all: len(all), *found[0])) if found else NONE,
-                say("table.verdict"): say(f"verdict.{verdict}", **cost),
+                say("table.verdict"): say(f"verdict.{verdict}", **why),
             })  # fmt: skip
             commands.append(command(found[1]) if found else _original(claim) if "run" in claim else "")
     counts = [say(f"verdict.count.{verdict}", count=report.count(derive(lambda *ids: len(ids), *ids)))
