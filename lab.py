@@ -1,6 +1,6 @@
 """The way in, on every system: python lab.py report, python lab.py test, python lab.py check, ...
 
-Needs nothing but Python 3.10. The first call makes an environment in .venv, a later one does only what changed
+Needs nothing but Python 3.11. The first call makes an environment in .venv, a later one does only what changed
 in the requirements; then the kit's own command runs in it: see python lab.py --help. An environment that is
 active, such as conda's, is used as it is. With --cpu the environment gets PyTorch without CUDA, a gigabyte
 instead of six. Mirrors are pip's own affair: PIP_INDEX_URL or pip.conf.
@@ -12,10 +12,12 @@ import errno
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
 HOME = os.path.join(ROOT, ".venv")
@@ -25,12 +27,14 @@ CUDA = (
     "import importlib.util as u, sys; sys.exit(3 if u.find_spec('torch') and __import__('torch').version.cuda else 0)"
 )
 TESTS = ("test", "bench", "lessons")  # the commands that need requirements-test.txt
+OLDEST = (3, 11)  # Snakemake's
+NEWEST = (3, 13)  # for which every package comes ready-made on every system: immutables, of Snakemake's, does not later
 
 
 def main(words):
     """Make the environment if need be, and run the kit's command in it."""
-    if sys.version_info < (3, 10):
-        sys.exit("Python 3.10 or newer is needed; this is %s (%s)." % (sys.version.split()[0], sys.executable))
+    if sys.version_info < OLDEST:
+        sys.exit("Python 3.11, 3.12 or 3.13 is needed; this is %s (%s)." % (sys.version.split()[0], sys.executable))
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # of a path, a terminal of another character set shows ? for what it lacks
     cpu = "--cpu" in words
@@ -41,8 +45,11 @@ def main(words):
         print("--cpu changes nothing here: the environment %s is active and is used as it is." % sys.prefix)
     if not python:
         python = in_home()
-        with alone():
-            set_up(cpu, test)
+        try:
+            with alone():
+                set_up(cpu, test)
+        except KeyboardInterrupt:
+            sys.exit("\nThe set-up was interrupted. Give the same command again: it goes on from here.")
     # it finds the kit in the folder it starts in; LAB_FROM says which folder the caller's paths start from
     return call([python, "-m", "lib.cli"] + words, cwd=ROOT, env=dict(os.environ, LAB_FROM=os.getcwd()))
 
@@ -66,7 +73,9 @@ def active(test):
     test: the command needs requirements-test.txt too.
     """
     named = os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX")
-    if named and not same(named, sys.prefix) and sys.prefix == sys.base_prefix:
+    # conda's prompt opens in base: that is no choice of anybody's, but which Python was called may be one
+    base = not os.environ.get("VIRTUAL_ENV") and os.environ.get("CONDA_DEFAULT_ENV") == "base"
+    if named and not base and not same(named, sys.prefix) and sys.prefix == sys.base_prefix:
         inside = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
         places = [os.path.join(named, *inside), os.path.join(named, "python.exe")]  # the second is conda's on Windows
         found = [place for place in places if os.path.exists(place)]
@@ -77,7 +86,7 @@ def active(test):
     lacking = [line for line in required() + (required(test=True) if test else []) if not installed(line)]
     if not lacking:
         return sys.executable
-    if os.environ.get("CONDA_DEFAULT_ENV") == "base":  # on Windows conda's prompt opens in it: no choice of anybody's
+    if base:
         return None
     sys.exit(
         "The environment %s is active and lacks %s.\nEither put in what the kit needs:\n"
@@ -119,10 +128,11 @@ def numbers(version):
 
 
 def set_up(cpu, test):
-    """Make .venv, or bring it up to date; what was interrupted is begun anew."""
+    """Make .venv, or bring it up to date; what was interrupted goes on from there."""
     made = read(MARKER)
     cpu = cpu or made.get("cpu", False)
-    wanted = {"requirements": digest("requirements.txt", "pyproject.toml"), "root": ROOT, "cpu": cpu}
+    place = {"root": ROOT, "cpu": cpu}
+    wanted = dict(place, requirements=digest("requirements.txt", "pyproject.toml"))
     test = test or "test" in made  # once there, the test requirements are kept up with the others
     if test:
         wanted["test"] = digest("requirements-test.txt")
@@ -130,26 +140,35 @@ def set_up(cpu, test):
     if made == wanted and works:
         return
     if not same(sys.prefix, HOME):  # a Python cannot remove the ground it stands on
-        moved = any(made.get(key) != wanted[key] for key in ("root", "cpu"))
+        moved = any(key in made and made[key] != place[key] for key in place)
         if os.path.exists(os.path.join(HOME, "begun-by-lab")) and (moved or not works):
             shutil.rmtree(HOME)
             works = False
         if not works:
             create()
-    with contextlib.suppress(OSError):
-        os.remove(MARKER)  # from here on .venv is half-made, until the marker is written again
+            made = {}
+    mark(place)  # from here on .venv is half-made, until all is marked
     print("Setting up %s%s" % (HOME, " (PyTorch without CUDA)" if cpu else ""))
     print("This takes as long as the download of PyTorch and what it needs: a few minutes, once.")
     sys.stdout.flush()
-    if cpu:
-        torch = [line.replace(" ", "") for line in required() if line.startswith("torch")]
-        pip(["--index-url", CPU_INDEX] + torch)  # the line PyTorch itself gives; the rest is of pip's own index
-    pip(["-r", "requirements.txt"] + (["-r", "requirements-test.txt"] if test else []))
-    pip(["--no-deps", "-e", "."])
+    try:
+        if cpu:
+            torch = [line.replace(" ", "") for line in required() if line.startswith("torch")]
+            pip(["--index-url", CPU_INDEX] + torch)  # the line PyTorch itself gives; the rest is of pip's own index
+        pip(["-r", "requirements.txt"] + (["-r", "requirements-test.txt"] if test else []))
+        pip(["--no-deps", "-e", "."])
+    except SystemExit:
+        mark(made or place)  # pip changes nothing before it has everything: what worked works as before
+        raise
     if cpu and subprocess.call([in_home(), "-c", CUDA]) == 3:
         print("PyTorch came with CUDA all the same: pip found no build without it that fits the requirements.")
+    mark(wanted)
+
+
+def mark(content):
+    """Say what .venv was made for, and from which requirements."""
     with open(MARKER + ".part", "w") as file:
-        json.dump(wanted, file)
+        json.dump(content, file)
     os.replace(MARKER + ".part", MARKER)
 
 
@@ -165,8 +184,31 @@ def starts():
     return bool(made_with) and found == made_with.group(1)
 
 
+def unfit():
+    """Why the packages the kit needs cannot be had for this Python, and which one to take; nothing if they can."""
+    if sys.maxsize < 2**32:
+        return "it is a 32-bit one, and PyTorch needs 64 bits. Take the 64-bit Python of python.org"
+    if sysconfig.get_platform() == "win-arm64":
+        return (
+            "PyTorch is not built for Windows on ARM. Take python.org's Python for 64-bit x86-64, which runs too"
+        )
+    if sys.platform == "darwin" and platform.machine() == "x86_64":
+        return (
+            "PyTorch is no longer built for Macs with an Intel processor. On a Mac with an M1 or later take the Python "
+            "of python.org, without Rosetta; on an Intel Mac use Google Colab (README.md says how)"
+        )
+    if sys.version_info[:2] > NEWEST and not sys.platform.startswith("linux"):  # there a compiler is at hand
+        return "a package the kit needs is not built for it yet. Take Python 3.13, beside this one (Windows: py -3.13)"
+    return ""
+
+
 def create():
     """An environment with pip."""
+    if unfit():
+        sys.exit(
+            "The kit cannot be set up with this Python, %s (%s): %s, and give the same command again."
+            % (sys.version.split()[0], sys.executable, unfit())
+        )
     if not os.path.isdir(HOME):
         os.mkdir(HOME)
     with open(os.path.join(HOME, "begun-by-lab"), "w"):
@@ -197,7 +239,9 @@ def pip(words):
         sys.exit(
             "pip could not install what the kit needs; its lines above say why. Without network there is nothing "
             "to be done; behind a slow one name a mirror in PIP_INDEX_URL, for example\n"
-            "    https://pypi.tuna.tsinghua.edu.cn/simple\nand give the same command again: it goes on from here."
+            "    https://pypi.tuna.tsinghua.edu.cn/simple\nand give the same command again: it goes on from here.\n"
+            "If you ask somebody, send these lines along: Python %s, %s, %.1f GB free, a path of %d characters."
+            % (sys.version.split()[0], platform.platform(), shutil.disk_usage(ROOT).free / 1e9, len(HOME))
         )
 
 

@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def described(repeats: int, began: float) -> dict:
     """When, where and how often a part of the record was measured."""
     environment = records.environment()
     environment["packages"] |= {package: version(package) for package in PEERS}
-    finished = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    finished = datetime.now(UTC).isoformat(timespec="seconds")
     took = time.perf_counter() - began
     return {"repeats": repeats, "seconds": took, "finished": finished, "environment": environment}
 

@@ -85,11 +85,11 @@ def test_an_old_python_can_read_lab_py_and_is_told(monkeypatch):
     newer = (ast.JoinedStr, ast.AnnAssign, ast.NamedExpr, ast.Match, ast.AsyncFunctionDef)
     assert not [node for node in ast.walk(tree) if isinstance(node, newer)]
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.args.kwonlyargs]
-    monkeypatch.setattr(sys, "version_info", (3, 9, 1))
+    monkeypatch.setattr(sys, "version_info", (3, 10, 1))
     spec = importlib.util.spec_from_file_location("lab_py", ROOT / "lab.py")
     lab = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(lab)
-    with pytest.raises(SystemExit, match=r"Python 3\.10 or newer is needed"):
+    with pytest.raises(SystemExit, match=r"Python 3\.11, 3\.12 or 3\.13 is needed"):
         lab.main(["check"])
 
 
@@ -108,7 +108,7 @@ def test_an_environment_is_made_once_and_again_when_the_requirements_change(tmp_
     assert asked[4] == ["-r", "requirements.txt", "-r", "requirements-test.txt"]
 
 
-def test_an_interrupted_set_up_is_begun_anew(tmp_path, monkeypatch):
+def test_an_interrupted_set_up_goes_on_with_what_is_there(tmp_path, monkeypatch):
     lab, asked = lab_py(tmp_path / "venv", monkeypatch)
 
     def interrupt(words):
@@ -116,12 +116,59 @@ def test_an_interrupted_set_up_is_begun_anew(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(lab, "pip", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        lab.set_up(cpu=False, test=False)
+    monkeypatch.setattr(lab, "active", lambda test: None)
+    with pytest.raises(SystemExit, match="interrupted. Give the same command again"):
+        lab.main(["check"])
     monkeypatch.setattr(lab, "pip", asked.append)
     lab.set_up(cpu=False, test=False)
     assert len(asked) == 2
-    assert not (tmp_path / "venv" / "half").exists()
+    assert (tmp_path / "venv" / "half").exists(), "what was fetched is kept"
+
+
+def test_a_set_up_that_fails_leaves_what_worked(tmp_path, monkeypatch):
+    lab, asked = lab_py(tmp_path / "venv", monkeypatch)
+    lab.set_up(cpu=False, test=False)
+    (tmp_path / "venv" / "installed").touch()
+
+    def fail(words):
+        sys.exit("no network")
+
+    monkeypatch.setattr(lab, "pip", fail)
+    with pytest.raises(SystemExit, match="no network"):
+        lab.set_up(cpu=False, test=True)
+    monkeypatch.setattr(lab, "pip", asked.append)
+    lab.set_up(cpu=False, test=False)
+    assert len(asked) == 2, "the report needs nothing that is not there"
+    assert (tmp_path / "venv" / "installed").exists()
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "tag", "version", "told"),
+    [
+        ("win32", "AMD64", "win-amd64", (3, 14, 0), "Take Python 3.13"),
+        ("darwin", "arm64", "macosx-11.0-universal2", (3, 14, 0), "Take Python 3.13"),
+        ("win32", "ARM64", "win-arm64", (3, 12, 0), "x86-64"),
+        ("darwin", "x86_64", "macosx-10.13-universal2", (3, 12, 0), "Rosetta"),
+        ("darwin", "arm64", "macosx-11.0-universal2", (3, 13, 0), ""),
+        ("win32", "AMD64", "win-amd64", (3, 11, 0), ""),
+        ("linux", "x86_64", "linux-x86_64", (3, 14, 0), ""),
+    ],
+)
+def test_a_python_without_packages_is_refused_before_anything_is_fetched(
+    system, machine, tag, version, told, tmp_path, monkeypatch
+):
+    lab, asked = lab_py(tmp_path / "venv", monkeypatch)
+    monkeypatch.setattr(lab.sys, "platform", system)
+    monkeypatch.setattr(lab.sys, "version_info", version)
+    monkeypatch.setattr(lab.platform, "machine", lambda: machine)
+    monkeypatch.setattr(lab.sysconfig, "get_platform", lambda: tag)
+    assert told in lab.unfit()
+    assert bool(lab.unfit()) == bool(told)
+    if told:
+        with pytest.raises(SystemExit, match=r"cannot be set up with this Python, .*give the same command again"):
+            lab.set_up(cpu=False, test=False)
+        assert not asked
+        assert not (tmp_path / "venv").exists()
 
 
 @pytest.mark.parametrize("version", ["3.8.20", "none"])
@@ -222,6 +269,16 @@ def test_of_an_active_environment_the_python_is_called(tmp_path, monkeypatch):
     with pytest.raises(SystemExit) as ended:
         lab.active(False)
     assert ended.value.code == 7
+
+
+def test_the_python_that_was_called_is_not_exchanged_for_that_of_condas_base(tmp_path, monkeypatch):
+    lab = active_lab(tmp_path, monkeypatch, "CONDA_PREFIX")
+    monkeypatch.setenv("CONDA_DEFAULT_ENV", "base")
+    for place in ("python.exe", "bin/python"):
+        (tmp_path / "other" / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "other" / place).touch()
+    monkeypatch.setattr(lab, "call", lambda words: pytest.fail("base's Python was called"))
+    assert lab.active(False) is None
 
 
 def test_what_an_active_environment_lacks_for_a_command_is_said(tmp_path, monkeypatch):

@@ -31,8 +31,8 @@ Lines = Iterator[tuple[bool | None, str]]
 
 
 def _python() -> Lines:
-    good = sys.version_info >= (3, 10)
-    yield good, f"{platform.python_version()}, {sys.executable}" + ("" if good else "; Python 3.10 or newer is needed")
+    good = sys.version_info >= (3, 11)
+    yield good, f"{platform.python_version()}, {sys.executable}" + ("" if good else "; Python 3.11 or newer is needed")
 
 
 def _packages() -> Lines:

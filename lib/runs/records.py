@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -114,7 +114,7 @@ class Run:
             )
         record = {name: content.pop(name) for name in ("name", "profile", "dataset", "parameters")}
         record["environment"] = environment(self.parameters.get("precision"))
-        record |= {"finished": datetime.now(timezone.utc).isoformat(timespec="seconds")} | content
+        record |= {"finished": datetime.now(UTC).isoformat(timespec="seconds")} | content
         if not self.parameters.get("illustrated", True):
             record["pictures"] = {}
         if (model := self.folder / "model.pt").exists():
