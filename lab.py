@@ -189,9 +189,7 @@ def unfit():
     if sys.maxsize < 2**32:
         return "it is a 32-bit one, and PyTorch needs 64 bits. Take the 64-bit Python of python.org"
     if sysconfig.get_platform() == "win-arm64":
-        return (
-            "PyTorch is not built for Windows on ARM. Take python.org's Python for 64-bit x86-64, which runs too"
-        )
+        return "PyTorch is not built for Windows on ARM. Take python.org's Python for 64-bit x86-64, which runs too"
     if sys.platform == "darwin" and platform.machine() == "x86_64":
         return (
             "PyTorch is no longer built for Macs with an Intel processor. On a Mac with an M1 or later take the Python "

@@ -21,7 +21,7 @@ TRAINED_BY = ("loss.py", "models.py", "weights.py", "augment", "data", "methods"
 METHOD = (*TRAINED_BY, "evaluation", "runs")
 #: What a name that is refused is told.
 NAMING = "letters, digits, '_', '-' and '.' within are right, but no name of a device of Windows (CON, NUL, COM1)"
-PAUSES = (0.05, 0.1, 0.2, 0.4)  # seconds between tries to rename a file that another program holds
+PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)  # seconds between tries to rename what another program holds
 
 
 def sources(*parts: str) -> list[Path]:
@@ -45,37 +45,43 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     The folder is made if need be. After an error the old file is still there, and nothing is left beside it.
 
     Raises:
-        FileHeld: another program holds the old file, as on Windows.
+        FileHeld: another program holds the old file, or the new one, as on Windows.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         yield part
-        _replace(part, path)
+        replace(part, path)
     finally:
         part.unlink(missing_ok=True)
 
 
-def _replace(part: Path, path: Path) -> None:
-    """Rename over the old file.
+def replace(source: Path, target: Path) -> None:
+    """Rename a file, over an old one too, or a folder.
 
     On Windows a program that has either open is in the way: a virus scanner or a sync client for a moment, Excel until
     the file is closed.
+
+    Raises:
+        FileHeld: it is in the way for longer.
     """
     for pause in PAUSES:
         with suppress(PermissionError):
-            os.replace(part, path)
+            os.replace(source, target)
             return
         time.sleep(pause)
     try:
-        os.replace(part, path)
+        os.replace(source, target)
     except PermissionError:
-        if not path.is_file() or not os.access(path, os.W_OK):  # a folder, or protected: not held
-            raise
+        if target.is_dir() or not os.access(target if target.exists() else target.parent, os.W_OK):
+            raise  # it is protected, and not held
         raise FileHeld(
-            f"{path} is open in another program: close it there and run the same command again; "
+            f"{target} is open in another program: close it there and run the same command again; "
             "the old file is still there."
+            if target.exists()
+            else f"{target} could not be put in its place: another program, such as a virus scanner or a sync client, "
+            "holds it. Run the same command again."
         ) from None
 
 

@@ -32,6 +32,8 @@ def parser() -> argparse.ArgumentParser:
     notebooks = add("notebooks", help="open JupyterLab on your own copies of the notebooks, in my-notebooks/")
     notebooks.add_argument("--language", choices=("en", "zh"), help="default: the system's")
     add("papermill", help="run a notebook with other settings; what follows goes to papermill", add_help=False)
+    data = add("data", help="download the data sets, where they are not here yet")
+    data.add_argument("names", nargs="*", metavar="NAME", help="default: mnist cifar10")
     lessons = add("lessons", help="make the notebooks from their sources, notebooks/lessons/")
     lessons.add_argument("names", nargs="*", metavar="LESSON", help="default: all")
     lessons.add_argument("--check", action="store_true", help="write nothing, say what is not as its source has it")
@@ -98,7 +100,7 @@ def _carry_out(asked: argparse.Namespace, rest: list[str], start: Path) -> int:
             first = lessons.copy_of(lessons.LESSONS[0], language).relative_to(ROOT).as_posix()
             settings = ROOT / "lib/cli/jupyterlab"  # no question about news before the first lesson
             options = [f"--LabApp.default_url=/lab/tree/{first}", f"--LabApp.app_settings_dir={settings}"]
-            return _module("jupyter", "lab", f"--ServerApp.root_dir={ROOT}", *options)
+            return _module("jupyterlab", f"--ServerApp.root_dir={ROOT}", *options)
         case "lessons":
             return _module("lib.cli.generate", *asked.names, *(["--check"] if asked.check else []))
         case "test":
@@ -109,6 +111,10 @@ def _carry_out(asked: argparse.Namespace, rest: list[str], start: Path) -> int:
             return _module("bench.run", *rest)
         case "assignment":
             return assignment.main(asked)
+        case "data":
+            from lib.cli import fetch
+
+            return fetch.main(asked.names or ["mnist", "cifar10"])
         case "check":
             from lib.cli import check
 
@@ -133,7 +139,7 @@ def _make(asked: argparse.Namespace) -> int:
         make.see_to_words(wanted)
         return make.report(wanted, verbose=asked.verbose)
     if asked.command == "run":
-        profile, _, name = asked.run.partition("/")
+        profile, _, name = asked.run.replace("\\", "/").partition("/")
         return make.runs(plan.one(profile, name), asked.verbose)
     wanted = plan.make(asked.profile, asked.only, True if asked.all else None)
     if wanted.left_out:

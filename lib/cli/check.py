@@ -117,26 +117,20 @@ def _pdf() -> Lines:
 
 
 def _data() -> Lines:
+    from lib.data import local
+
     places = [Path(p) for p in (os.environ.get("LAB_DATA"), ROOT / "data") if p]
     for place in places[:-1]:
         if not place.is_dir():
             yield False, f"LAB_DATA is {place}, and there is no such folder: name another, or leave it unset"
     for name in ("mnist", "cifar10"):
-        found = next((p for p in places if p.is_dir() and _lies_in(name, p)), None)
+        found = next((p for p in places if p.is_dir() and local.lies_in(name, p)), None)
         if found:
             yield True, f"{name}: {found}"
         elif os.environ.get("LAB_OFFLINE"):
             yield None, f"{name}: not here; an embedded sample stands in (LAB_OFFLINE is set)"
         else:
             yield None, f"{name}: not here; a run that asks for it downloads it, else an embedded sample stands in"
-
-
-def _lies_in(name: str, place: Path) -> bool:
-    from lib.data import idx
-
-    if name in idx.FOLDERS:  # the files by their names: reading 70,000 images says no more
-        return any((place / idx.FOLDERS[name] / "raw").glob("*-ubyte*"))
-    return (place / "cifar-10-batches-py").is_dir() or (place / name / "train").is_dir()
 
 
 def _disk() -> Lines:

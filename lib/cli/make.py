@@ -9,11 +9,14 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
+
 from lib.cli import LabError, jobs, state
 from lib.cli.display import Display, Work, outcome
 from lib.cli.plan import Plan, language, own_words
 from lib.files import ROOT
 
+ROOM = 0.8  # of the memory, for runs
 MANY = 8  # runs made before, of which one line each is still read
 
 
@@ -27,6 +30,7 @@ def report(plan: Plan, only: str = "", verbose: bool = False) -> int:
     """
     folder = Path(plan.folder)
     with state.locked(folder):
+        _take_real_images(plan)
         if state.is_current(plan):
             _results(plan, set(), print)
             return _where(plan, "Nothing to do: ")
@@ -77,8 +81,16 @@ def see_to_words(plan: Plan) -> None:
 def runs(plan: Plan, verbose: bool = False) -> int:
     """Make these runs if they are out of date, and what they build on; the exit status. Raises as ``report``."""
     with state.locked(Path(plan.folder)):
+        _take_real_images(plan)
         _, ended = _make(plan, [plan.made(run) for run in plan.runs], ["all=yes"], verbose)
         return 1 if ended else 0
+
+
+def _take_real_images(plan: Plan) -> None:
+    if again := [] if plan.published else state.disown_samples(plan):
+        print(
+            f"The real images are here now, so these runs on the built-in samples are made again: {', '.join(again)}."
+        )
 
 
 def _make(plan: Plan, targets: list[str], settings: list[str], verbose: bool) -> tuple[list[Work], int]:
@@ -87,17 +99,19 @@ def _make(plan: Plan, targets: list[str], settings: list[str], verbose: bool) ->
     state.sweep(folder, shared=plan.by_hand)
     for sentence in [] if plan.published else state.set_aside_damaged(folder):
         print(sentence)
-    log = folder / jobs.LOG
-    log.write_bytes(b"")  # all write at its end, Snakemake and its steps
+    (folder / jobs.LOG).write_bytes(b"")  # the steps write at its end
+    log = folder / "snakemake.txt"
     works = [Work(_short(plan, run), folder / run) for run in plan.runs] + [Work("report", folder)]
     for work in works:
         (work.folder / jobs.PROGRESS).unlink(missing_ok=True)
         work.log.lines()
     began = time.monotonic()
-    with open(log, "ab") as output, Display(works, verbose) as display:
+    with open(log, "wb") as output, Display(works, verbose) as display:
         options = ["--cores", "all", "--nolock", "--rerun-incomplete", "--force-use-threads", "--keep-going"]
         options += ["--scheduler", "greedy"]  # a handful of jobs need no solver
-        words = [*options, "--config", f"profile={plan.profile}", *settings, "--", *targets]
+        room = int(ROOM * psutil.virtual_memory().total / 1e6)  # MB; and runs take turns at the one accelerator
+        options += ["--resources", f"mem_mb={room}", "gpu=1"]
+        words = [*options, "--config", f"profile={plan.profile}", f"room={room}", *settings, "--", *targets]
         engine = jobs.python("lib.cli.engine", *words, log=output, LAB_SAID="once")
         try:
             while engine.poll() is None:
@@ -143,6 +157,17 @@ def _results(plan: Plan, new: set[str], say) -> None:
         say(f"{_short(plan, run)} · {outcome(Path(plan.folder) / run)} · made before")
 
 
+def _samples(plan: Plan) -> str:
+    """What to do about runs whose images could not be had; empty if there is none."""
+    if plan.published or os.environ.get("LAB_OFFLINE") or not (made := state.on_samples(plan)):
+        return ""
+    return (
+        f"Made on built-in samples, because the real images could not be downloaded: "
+        f"{', '.join(folder.name for folder in made)}. `python lab.py data` tries again; "
+        "the same command then makes these runs anew."
+    )
+
+
 def _where(plan: Plan, before: str = "") -> int:
     folder = Path(plan.folder)
     print(f"{before}{'the report is ' if before else 'Report: '}{(folder / 'report.html').absolute()}")
@@ -152,6 +177,8 @@ def _where(plan: Plan, before: str = "") -> int:
         from lib.report.pdf import HINT
 
         print(f"No PDF: {HINT}")
+    if told := _samples(plan):
+        print(told)
     if plan.words:
         print(f"Your own words go into {Path(plan.words).absolute()}; the same command takes them into the report.")
     return 0

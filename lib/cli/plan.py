@@ -15,6 +15,8 @@ from lib.runs.profiles import Run
 #: The profile of what is run by hand: no file lists its runs.
 BY_HAND = "explore"
 PUBLISHED = ROOT / "figures" / "records"
+#: Megabytes that a run takes with an encoder, and some to spare (docs/speed.md); with any other.
+MEMORY, OTHERWISE = {"small_cnn": 2000, "fast_resnet": 5000}, 8000
 
 
 def has_accelerator() -> bool:
@@ -64,6 +66,11 @@ class Plan:
         """For each run: what the profile says, else its share of the cores."""
         said = None if self.by_hand else profiles.threads(self.profile)
         return said or max(2, (cores or 2) // max(1, len(self.runs)))
+
+
+def memory(run: Run, room: int) -> int:
+    """Megabytes that a run is counted for; at most ``room``, so that it starts at all."""
+    return min(room, MEMORY.get(run.resolved.get("encoder", "fast_resnet"), OTHERWISE))
 
 
 def language() -> str:

@@ -19,7 +19,7 @@ import filelock
 
 from lib.cli import LabError
 from lib.cli.plan import Plan
-from lib.files import METHOD, ROOT, file_digest, sources, write_whole, written_whole
+from lib.files import METHOD, ROOT, file_digest, replace, sources, write_whole
 
 #: Everything that a report is made of, but for what is in the folder of its runs.
 MADE_OF = ("lib", "notebooks", "figures/records", "bench/results", "Snakefile")
@@ -37,9 +37,8 @@ def stamp(folder: Path, asked: str) -> None:
     if not (folder / "record.json").is_file():
         raise LabError(f"The notebook of {folder} came to its end and left no record.json: does it call record.save()?")
     sums = _sums(folder)
-    for name, content in (("record.asked", f"{asked}\n{sums}"), ("record.sha256", sums)):
-        with written_whole(folder / name) as part:
-            part.write_text(content, encoding="utf-8", newline="\n")
+    write_whole(folder / "record.asked", f"{asked}\n{sums}".encode())
+    write_whole(folder / "record.sha256", sums.encode())
 
 
 def asked_of(notebook: Path, parameters: dict[str, Any], after: list[Path]) -> str:
@@ -59,6 +58,31 @@ def stands(folder: Path, asked: str) -> bool:
     kept = folder / "record.asked"
     there = kept.exists() and (folder / "record.json").exists()
     return there and kept.read_text(encoding="utf-8") == f"{asked}\n{_sums(folder)}"
+
+
+def on_samples(plan: Plan) -> list[Path]:
+    """The folders of a plan's runs whose images were an embedded sample, because the real ones could not be had."""
+    found = []
+    for run in plan.runs:
+        with suppress(OSError, ValueError, LookupError, TypeError):  # a damaged record is another matter
+            record = json.loads((Path(plan.folder) / run / "record.json").read_text(encoding="utf-8"))
+            if record["dataset"]["source"] == "embedded sample":
+                found.append(Path(plan.folder) / run)
+    return found
+
+
+def disown_samples(plan: Plan) -> list[str]:
+    """Have runs on a sample made again where the real images are now at hand; their names."""
+    made_anew = []
+    for folder in on_samples(plan):
+        from lib.data import local  # torch comes with it
+
+        name = json.loads((folder / "record.json").read_text(encoding="utf-8"))["dataset"]["name"]
+        if any(local.lies_in(name, Path(place)) for place in (os.environ.get("LAB_DATA"), ROOT / "data") if place):
+            disown(folder)
+            (folder / "record.sha256").unlink(missing_ok=True)
+            made_anew.append(folder.name)
+    return made_anew
 
 
 def damaged(folder: Path) -> list[str]:
@@ -107,10 +131,11 @@ def set_aside_report(folder: Path, kinds: Sequence[str] = ("html", "pdf", "docx"
                 names = (f"report.edited{f'-{number}' if number > 1 else ''}.docx" for number in count(1))
                 outdated = next(path for path in map(folder.joinpath, names) if not path.exists())
             try:
-                os.replace(report, outdated)
+                replace(report, outdated)
             except PermissionError:
+                names = f"{report} or {outdated.name}" if outdated.exists() else f"{report}"
                 raise LabError(
-                    f"{report} is open in another program: close it and run the same command again."
+                    f"{names} is open in another program: close it and run the same command again."
                 ) from None
 
 
@@ -127,7 +152,8 @@ def _as_made(report: Path) -> bool:
 def forget_outdated(folder: Path) -> None:
     """There is a new report."""
     for path in folder.glob("report.outdated.*"):
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # it is being read, and its name says what it is
+            path.unlink()
 
 
 def sweep(folder: Path, shared: bool = False) -> None:
@@ -136,12 +162,13 @@ def sweep(folder: Path, shared: bool = False) -> None:
     ``shared``: notebooks in JupyterLab, which lock nothing, may.
     """
     for part in folder.rglob("*.part"):
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # gone by itself, or held for a moment: the next command finds it
             if not shared or time.time() - part.stat().st_mtime > LEFT_BEHIND:
                 part.unlink()
     # downloads go to the kit's own data folder, never to LAB_DATA; other runs may be fetching there
     for part in filter(_left_behind, (ROOT / "data").glob("**/*.part")):
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
     for part in filter(_left_behind, (ROOT / "data").glob(".part-*")):
         shutil.rmtree(part, ignore_errors=True)
 
@@ -178,8 +205,7 @@ def locked(folder: Path) -> Iterator[None]:
         ) from None
     try:
         who = {"process": os.getpid(), "since": time.strftime("%H:%M:%S on %d %B")}
-        with written_whole(holder) as part:
-            part.write_text(json.dumps(who), encoding="utf-8")
+        write_whole(holder, json.dumps(who).encode())
         yield
     finally:
         lock.release()
@@ -187,7 +213,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 def fingerprint(plan: Plan) -> str:
     """Names, times and sizes of a report and of all that it is made of: while they stay, nothing is to do."""
-    places = [ROOT / name for name in MADE_OF] + [ROOT / "notebooks"]
+    places = [ROOT / name for name in MADE_OF]
     places += [Path(plan.words)] if plan.words else []
     files = [path for place in places for path in ([place] if place.is_file() else place.rglob("*"))]
     files += [ROOT / path for path in (*plan.inputs, *plan.lab_runs)] + [
@@ -211,5 +237,4 @@ def is_current(plan: Plan) -> bool:
 
 def mark_current(plan: Plan) -> None:
     """Keep what the report that is there was made of."""
-    with written_whole(Path(plan.folder) / ".current") as part:
-        part.write_text(fingerprint(plan), encoding="utf-8")
+    write_whole(Path(plan.folder) / ".current", fingerprint(plan).encode())

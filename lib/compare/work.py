@@ -57,7 +57,7 @@ class Comparison:
         self.line: DisplayHandle | None = None
         self.cell = cell()
         self.picture, self.shown_at, self.drawn = Picture(), 0.0, []
-        self.known, self.expected, self.began = estimate.known(), {}, 0.0
+        self.known, self.expected, self.began, self.current = estimate.known(), {}, 0.0, ""
 
     @property
     def records(self) -> list[dict[str, Any]]:
@@ -108,7 +108,7 @@ class Comparison:
         notebook, given, after = self._words(run)
         folder = self.folder / run.folder
         follower = Followed(folder)
-        row.state, row.doing, self.began = "running", None, time.monotonic()
+        row.state, row.doing, self.began, self.current = "running", None, time.monotonic(), run.folder
 
         def watch() -> None:
             row.doing = follower.look()
@@ -138,9 +138,9 @@ class Comparison:
                 self.expected[run.folder] = estimate.seconds(run.parameters, dataset, self.known)
             if (told := self.expected[run.folder]) is None:
                 return None, False
-            total, own = total + told[0], own and told[1]
-        running = any(row.state == "running" for row in self.rows)
-        return max(0.0, total - (time.monotonic() - self.began if running else 0.0)), own
+            done = time.monotonic() - self.began if run.folder == self.current else 0.0
+            total, own = total + max(0.0, told[0] - done), own and told[1]
+        return total, own
 
     def _sentences(self) -> list[str]:
         say = words.current().plain

@@ -1,5 +1,6 @@
 """Downloads through torchvision, which checks the sums."""
 
+import http.client
 import os
 import shutil
 import socket
@@ -8,8 +9,10 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from urllib.request import getproxies
 
 from lib.data import local
+from lib.files import replace
 
 TIMEOUT = 10  # seconds without an answer before a mirror is given up
 
@@ -35,8 +38,10 @@ def fetch(name: str, own: Path) -> None:
         folder = next(p for p in part.iterdir() if p.is_dir())
         if not local.find(name, own):
             _keep(name, folder, own / folder.name)
-    except (OSError, RuntimeError) as error:  # no network, or torchvision's sums do not agree
-        warnings.warn(f"{name} could not be downloaded: {error}", stacklevel=3)
+    except (OSError, RuntimeError, http.client.HTTPException) as error:  # no network, no proxy, or not these sums
+        proxies = ", ".join(sorted(set(getproxies().values())))
+        through = f" (the system names a proxy: {proxies})" if proxies else ""
+        warnings.warn(f"{name} could not be downloaded: {error!r}{through}", stacklevel=3)
     finally:
         socket.setdefaulttimeout(before)
         shutil.rmtree(part, ignore_errors=True)
@@ -54,7 +59,7 @@ def _keep(name: str, folder: Path, goal: Path) -> None:
         with suppress(OSError):
             empty.rmdir()
     try:
-        os.replace(folder, goal)
+        replace(folder, goal)
     except OSError:
         if local.find(name, goal.parent):  # another run was first
             return

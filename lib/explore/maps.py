@@ -6,12 +6,10 @@ altair and pandas are imported where they are used: they take seconds, and the f
 import html as stdlib_html
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from IPython.display import HTML
 from matplotlib.figure import Figure
 
-from lib.evaluation.representation import flat_map
 from lib.explore import html
 from lib.explore.subject import Subject
 from lib.report import plots
@@ -31,24 +29,13 @@ def figure(subject: Subject) -> Figure:
     name = "SimCLR features"
     record = {
         "results": {
-            "maps": {name: plane(subject)},
+            "maps": {name: subject.plane},
             "map_labels": subject.tested_labels.tolist(),
             "map_method": "t-SNE",
         },
         "dataset": subject.dataset,
     }
     return plots.maps(record, subject.drawn)
-
-
-_PLANES: dict[int, np.ndarray] = {}
-
-
-def plane(subject: Subject) -> np.ndarray:
-    """t-SNE of the test images' features, (N, 2); it takes some seconds the first time."""
-    key = id(subject)
-    if key not in _PLANES:
-        _PLANES[key] = flat_map(subject.readers["simclr"](subject.tested))
-    return _PLANES[key]
 
 
 def page(subject: Subject, height: int = 790) -> HTML:
@@ -69,7 +56,7 @@ def table(subject: Subject) -> "pandas.DataFrame":
     """For each test image its place, its class, its picture, and its own number and those of its nearest neighbours."""
     import pandas
 
-    rows, points = subject.readers["simclr"](subject.tested), plane(subject)
+    rows, points = subject.readers["simclr"](subject.tested), subject.plane
     near = torch.from_numpy(rows @ rows.T).topk(min(NEAR, len(rows)), dim=1).indices  # itself first
     return pandas.DataFrame(
         {

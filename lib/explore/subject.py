@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lib import data, words
 from lib.augment import Views
+from lib.evaluation.representation import flat_map
 from lib.models import SimCLR
 from lib.report import style
 from lib.runs import shipped, spoken, trained
@@ -75,6 +76,11 @@ class Subject:
     def say(self) -> Words:
         """Words for the screen."""
         return words.load(self.language)
+
+    @cached_property
+    def plane(self) -> np.ndarray:
+        """t-SNE of the test images' features, (N, 2); it takes some seconds the first time."""
+        return flat_map(self.readers["simclr"](self.tested))
 
     @cached_property
     def drawn(self) -> Words:

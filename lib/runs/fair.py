@@ -194,7 +194,7 @@ def _evaluation(run: Run, given: Shared, encoder: nn.Module | None) -> dict[str,
 def _features(encoder: nn.Module | None, images: Tensor, views: Views) -> np.ndarray:
     if encoder is None:
         return images.flatten(1).numpy() / np.float32(255)
-    return linear.plain_features(encoder, images, views)
+    return linear.plain_features(encoder.to(choose_device()), images, views)
 
 
 def evaluate_beside(run: Run, given: Shared) -> None:

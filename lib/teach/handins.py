@@ -53,9 +53,7 @@ def collect(folder: Path, fits: Callable[[HandIn], bool] = lambda item: True) ->
     Of several notebooks of a student whom the path names the newest that ``fits`` counts; it names the ``others``.
     ``fits`` says whether a notebook that could be read is of this assignment.
     """
-    found = (
-        list(_walk(folder)) if folder.is_dir() else list(_one(folder.name, folder.read_bytes(), folder.stat().st_mtime))
-    )
+    found = list(_walk(folder) if folder.is_dir() else _file(folder.resolve(), folder.name))
     for item in found:
         _open(item)
     _name(found, folder.name if folder.is_file() else "")

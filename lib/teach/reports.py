@@ -21,7 +21,6 @@ from lib.teach import shown as figures_shown
 from lib.teach import words
 from lib.teach.words import Words
 
-GENUINE = ("downloaded", "local", "JPEG copy")
 LEAST = 5  # reports of one run, from which on a figure can stand out
 FAR, APART = 3.5, 0.01  # robust deviations, and in accuracy, from which on it does
 PARTS = ("dataset", "parameters", "environment", "seconds", "results")  # what is read of a record
@@ -121,7 +120,8 @@ def table(reports: Sequence[Report]) -> list[list[str]]:
 
 def _data(known: Sequence[dict[str, Any]], say: Words) -> list[str]:
     """Whether each run was on the real data."""
-    bad = [record["name"] for record in known if record["dataset"].get("source") not in GENUINE]
+    datasets = {record["name"]: record["dataset"] for record in known}
+    bad = [name for name, data in datasets.items() if not data.get("genuine") and data.get("source") != "JPEG copy"]
     if not known:
         return [say["check.unknown"]]
     return [say("check.sample", runs=", ".join(bad))] if bad else [say["check.genuine"]]

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from lib import progress
+from lib.files import FileHeld
 from lib.training import distributed
 from lib.training.checkpoint import TrainingState, code_digest, digest
 from lib.training.settings import OPTIMIZERS, SCHEDULES, Settings
@@ -144,7 +145,10 @@ def fit(
             if together:
                 history[-1] = distributed.from_first(history[-1])
             if checkpoint and first:
-                state.save(checkpoint, history)
+                try:
+                    state.save(checkpoint, history)
+                except FileHeld as error:  # hours of training are worth more than this one file
+                    warnings.warn(f"{name}: epoch {epoch} has no checkpoint: {error}", stacklevel=3)
             if first:
                 pace.epoch()
     except KeyboardInterrupt:

@@ -22,7 +22,7 @@ def pretrain(
     images: Tensor,
     views: Views,
     settings: Settings,
-    temperature: float = 0.5,
+    temperature: float | None = None,
     checkpoint: str | Path | None = None,
     name: str = "pretraining",
     probe: Callable[[], dict[str, float]] | None = None,
@@ -39,7 +39,7 @@ def pretrain(
         model: trained in place, moved to the device chosen.
         images: uint8 (N, C, H, W).
         views: draws the two views of each batch.
-        temperature: τ of the loss, for the methods that have one.
+        temperature: τ of the loss, for the methods that have one; None: the method's own.
         checkpoint: file written after each epoch; a run that was cut off goes on from it.
         name: shown beside the progress bar.
         probe: called after each epoch, the model in evaluation mode; what it measures joins the
@@ -68,7 +68,7 @@ def pretrain(
             "the encoder is frozen, a classifier has been trained on it: build the model anew to pretrain it."
         )
     options = dict(options or {})
-    if "temperature" in methods.options_of(method):
+    if temperature is not None and "temperature" in methods.options_of(method):
         options.setdefault("temperature", temperature)
     trained = methods.build(method, model, settings.seed, **options)
     if trained.draws and distributed.processes() > 1:
@@ -76,8 +76,9 @@ def pretrain(
             f"{method} draws random numbers within its network, and {distributed.processes()} processes that share a "
             "batch would draw the same: start it as one process."
         )
-    compile_for(device, trained)
     network = distributed.replicate(trained)
+    if network is trained:  # compiled together with the averaging over processes it has not been tried
+        compile_for(device, trained)
 
     def batch_loss(rows: Tensor, generator: torch.Generator, epoch: int) -> tuple[Tensor, dict]:
         side, share = crop_side(epoch, small_crops), distributed.share(len(rows))
