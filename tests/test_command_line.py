@@ -3,11 +3,14 @@
 import builtins
 import json
 import sys
+import types
+import warnings
 
 import pytest
 
+from lib import data
 from lib.cli import __main__ as command
-from lib.cli import check, make, plan, state
+from lib.cli import check, lessons, make, plan, state
 from lib.files import ROOT
 from lib.runs import profiles
 from tests import tiny_assignment
@@ -169,3 +172,41 @@ def test_reports_are_checked_by_the_command(tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     assert command.main(["assignment", "check", str(tmp_path / "empty")]) == 1
     assert "There is no report among these" in capsys.readouterr().err
+
+
+def test_the_data_sets_are_fetched_or_what_to_do_is_said(monkeypatch, capsys):
+    monkeypatch.delenv("LAB_OFFLINE", raising=False)
+    monkeypatch.delenv("LAB_DATA", raising=False)
+    monkeypatch.setattr(data, "ROOT", ROOT / "nowhere")
+    monkeypatch.setattr(data.download, "fetch", lambda name, own: warnings.warn(f"{name}: no network", stacklevel=1))
+    assert command.main(["data", "mnist"]) == 1
+    assert "mnist: no network.\nUntil it can be, an embedded sample stands in." in capsys.readouterr().out
+    assert command.main(["data", "minst"]) == 1
+    assert "There is no data set 'minst'; there are: mnist, fashion_mnist, cifar10." in capsys.readouterr().err
+    monkeypatch.setenv("LAB_OFFLINE", "1")
+    assert command.main(["data"]) == 1
+    assert "LAB_OFFLINE is set, so nothing is downloaded" in capsys.readouterr().err
+
+
+def test_where_the_data_sets_lie_is_said(monkeypatch, capsys, tmp_path):
+    monkeypatch.delenv("LAB_OFFLINE", raising=False)
+    monkeypatch.setattr(
+        data, "load", lambda name: types.SimpleNamespace(source=data.Source("local", "all of it", str(tmp_path)))
+    )
+    assert command.main(["data", "cifar10"]) == 0
+    assert capsys.readouterr().out == f"cifar10: all of it, in {tmp_path}\n"
+
+
+def test_a_run_may_be_named_as_windows_writes_paths(monkeypatch):
+    asked = []
+    monkeypatch.setattr(plan, "one", lambda *words: asked.append(words))
+    monkeypatch.setattr(make, "runs", lambda *_: 0)
+    assert command.main(["run", "quick\\mnist"]) == 0
+    assert asked == [("quick", "mnist")]
+
+
+def test_jupyterlab_is_that_of_this_python(monkeypatch):
+    """``python -m jupyter lab`` would start the first jupyter-lab on PATH, Anaconda's for example."""
+    monkeypatch.setattr(command, "_module", lambda *words: words)
+    monkeypatch.setattr(lessons, "lay_out", lambda language: [])
+    assert command.main(["notebooks", "--language", "en"])[0] == "jupyterlab"

@@ -1,6 +1,7 @@
 """Where data comes from, what damaged data leads to, and the lab's chunks."""
 
 import gzip
+import http.client
 import os
 import shutil
 import struct
@@ -11,7 +12,7 @@ import torch
 from PIL import Image
 from torchvision import datasets
 
-from lib import data
+from lib import data, files
 from lib.data import DataError, chunks, decoded, equal_chunks, folders, join, load
 
 
@@ -125,6 +126,32 @@ def test_interrupted_download_leaves_nothing(tmp_path, monkeypatch):
     with pytest.warns(UserWarning, match="connection lost"):
         data.download.fetch("mnist", tmp_path / "data")
     assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_a_proxy_that_does_not_answer_in_http_is_a_failed_download(tmp_path, monkeypatch):
+    def talk_socks(folder, download):
+        raise http.client.BadStatusLine("\x05\xff")
+
+    monkeypatch.setattr(datasets, "MNIST", talk_socks)
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:7890")
+    with pytest.warns(UserWarning, match=r"BadStatusLine.*\(the system names a proxy: http://127\.0\.0\.1:7890"):
+        data.download.fetch("mnist", tmp_path / "data")
+
+
+def test_a_download_that_a_scanner_holds_for_a_moment_is_not_thrown_away(tmp_path, monkeypatch, mnist_folder):
+    monkeypatch.setattr(datasets, "MNIST", lambda folder, download: (mnist_folder / "MNIST").rename(folder / "MNIST"))
+    rename, refused = os.replace, [1, 2, 3]
+
+    def held(*places):
+        if refused:
+            refused.pop()
+            raise PermissionError(13, "Access is denied")
+        rename(*places)
+
+    monkeypatch.setattr(os, "replace", held)
+    monkeypatch.setattr(files, "PAUSES", (0, 0, 0))
+    data.download.fetch("mnist", tmp_path / "data")
+    assert data.local.find("mnist", tmp_path / "data")
 
 
 def test_finished_download_is_moved_into_place(tmp_path, monkeypatch, mnist_folder):

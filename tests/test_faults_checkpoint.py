@@ -290,5 +290,21 @@ def test_a_file_that_is_held_for_a_moment_is_written_and_one_held_for_good_is_na
         write_whole(tmp_path / "x.csv", b"newer")
     assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
     assert (tmp_path / "x.csv").read_bytes() == b"new"
-    with pytest.raises(PermissionError):  # nothing is there that could be open
-        write_whole(tmp_path / "y.csv", b"first")
+    with pytest.raises(FileHeld, match=r"y\.csv could not be put in its place: another program, such as"):
+        write_whole(tmp_path / "y.csv", b"first")  # it is the new file that is held
+
+
+def test_a_checkpoint_that_another_program_holds_does_not_end_the_training(digits, tmp_path, monkeypatch):
+    """As where the kit lies in a folder that a sync client watches."""
+    checkpoint, replace = tmp_path / "pretraining.ckpt", os.replace
+
+    def held(source, target):
+        if Path(target) == checkpoint and checkpoint.exists():
+            raise PermissionError(13, "Access is denied")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", held)
+    monkeypatch.setattr(files, "PAUSES", ())
+    with pytest.warns(UserWarning, match=r"epoch 2 has no checkpoint: .*is open in another program"):
+        _, history = trained_for(2, digits, checkpoint)
+    assert len(history) == 2

@@ -12,12 +12,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from lib import files
 from lib.cli import __main__ as command
-from lib.cli import plan, state, step
+from lib.cli import jobs, make, plan, state, step
 from lib.files import ROOT, TRAINED_BY, DiskFull, FileHeld, sources
+from lib.runs import profiles
 
 TINY = """
 runs:
@@ -115,7 +118,7 @@ def test_the_terminal_has_a_line_a_run_and_the_log_has_the_rest(finished):
     log = (finished.root / RUN / "log.txt").read_text(encoding="utf-8")
     assert "Executing Cell" in log
     assert "Executing Cell" not in said
-    assert "rule run" in (finished.root / "runs/tiny/log.txt").read_text(encoding="utf-8")
+    assert "rule run" in (finished.root / "runs/tiny/snakemake.txt").read_text(encoding="utf-8")
 
 
 def test_with_nothing_to_do_nothing_is_done_though_the_kit_was_moved(kit):
@@ -397,6 +400,16 @@ def test_an_error_of_the_kit_is_a_paragraph_and_one_of_python_has_its_name():
     assert step.paragraph(ValueError("no")) == "ValueError: no"
 
 
+@pytest.mark.parametrize(
+    "told",
+    ["[enforce fail] DefaultCPUAllocator: not enough memory: you tried", "CUDA out of memory. Tried to allocate 2 GiB"],
+)
+def test_where_memory_is_refused_what_to_do_is_said(told):
+    said = step.paragraph(RuntimeError(told))
+    assert said.startswith("Memory ran out. Choose a smaller batch_size")
+    assert told in said
+
+
 def test_files_that_a_run_did_not_write_so_are_seen_and_missing_weights_are_no_damage(tmp_path):
     (tmp_path / "record.json").write_text("{}")
     (tmp_path / "model.pt").write_bytes(b"weights")
@@ -421,9 +434,80 @@ def test_a_report_that_another_program_holds_open_is_named(tmp_path, monkeypatch
     def refuse(*_):
         raise PermissionError
 
-    monkeypatch.setattr(state.os, "replace", refuse)
+    monkeypatch.setattr(os, "replace", refuse)
+    monkeypatch.setattr(files, "PAUSES", (0,))
     with pytest.raises(state.LabError, match=r"report\.pdf is open in another program"):
         state.set_aside_report(tmp_path)
+    (tmp_path / "report.outdated.pdf").touch()  # it may be this one that is open
+    with pytest.raises(state.LabError, match=r"report\.pdf or report\.outdated\.pdf is open in another program"):
+        state.set_aside_report(tmp_path)
+
+
+def test_a_report_is_done_though_the_one_of_before_is_still_being_read(tmp_path, monkeypatch):
+    (tmp_path / "report.outdated.pdf").touch()
+
+    def held(*_, **__):
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "unlink", held)
+    state.forget_outdated(tmp_path)
+
+
+def sampled(folder, monkeypatch, source="embedded sample"):
+    """A plan of one run, whose record is there and names its images."""
+    monkeypatch.setenv("LAB_RUNS", str(folder / "runs"))
+    made = plan.make("quick", "mnist")
+    place = Path(made.folder) / "mnist-seed0"
+    place.mkdir(parents=True)
+    dataset = {"name": "mnist", "source": source}
+    (place / "record.json").write_text(json.dumps({"dataset": dataset}), encoding="utf-8")
+    state.stamp(place, "asked")
+    return made, place
+
+
+@pytest.mark.parametrize(("source", "kept"), [("embedded sample", False), ("downloaded", True)])
+def test_a_run_on_a_sample_is_made_again_once_the_images_are_there(source, kept, tmp_path, monkeypatch):
+    made, place = sampled(tmp_path, monkeypatch, source)
+    monkeypatch.setenv("LAB_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(state, "ROOT", tmp_path / "nothing")
+    assert state.disown_samples(made) == [], "there are no other images"
+    (raw := tmp_path / "data/MNIST/raw").mkdir(parents=True)
+    (raw / "train-images-idx3-ubyte").touch()
+    assert state.disown_samples(made) == ([] if kept else ["mnist-seed0"])
+    assert (place / "record.sha256").exists() == state.stands(place, "asked") == kept
+
+
+def test_a_report_on_samples_says_how_the_images_can_be_had(tmp_path, monkeypatch):
+    made, _ = sampled(tmp_path, monkeypatch)
+    monkeypatch.delenv("LAB_OFFLINE", raising=False)
+    assert "could not be downloaded: mnist-seed0. `python lab.py data` tries again" in make._samples(made)
+    monkeypatch.setenv("LAB_OFFLINE", "1")
+    assert make._samples(made) == "", "it was asked for"
+
+
+def test_runs_side_by_side_fit_the_memory():
+    runs = {run.name: run for run in profiles.load("improved")}
+    assert plan.memory(runs["mnist"], 10**6) < plan.memory(runs["cifar10"], 10**6) == 5000
+    assert plan.memory(runs["cifar10"], 3000) == 3000, "it is to start, on a small machine too"
+    assert plan.memory(profiles.find("original", "cifar10-resnet34"), 10**6) == 8000
+
+
+def test_the_engine_is_told_how_much_memory_there_is_and_of_one_gpu(tmp_path, monkeypatch):
+    monkeypatch.setenv("LAB_RUNS", str(tmp_path))
+    monkeypatch.setattr(make.psutil, "virtual_memory", lambda: SimpleNamespace(total=8e9))
+    words = []
+
+    def start(*given, log, **_):
+        words.extend(given)
+        return subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE)
+
+    monkeypatch.setattr(jobs, "python", start)
+    made = plan.make("quick", "mnist")
+    Path(made.folder).mkdir(parents=True)
+    assert make._make(made, [], [], verbose=False)[1] == 0
+    place = words.index("--resources")
+    assert words[place : place + 3] == ["--resources", "mem_mb=6400", "gpu=1"]
+    assert "room=6400" in words[words.index("--config") :]
 
 
 def carried_out(monkeypatch, words, carry_out, where=ROOT):

@@ -13,9 +13,14 @@ try:
     import lib.runs  # noqa: F401
 except ImportError:
     import os
+    import pathlib
     import subprocess
     import sys
 
+    if any((place / "lab.py").exists() for place in pathlib.Path.cwd().parents):
+        raise RuntimeError(
+            "{elsewhere}"
+        ) from None
     kit, address = os.path.abspath("simclr-lab-kit"), "{address}"
     if not os.path.isdir(kit):
         subprocess.run(["git", "clone", "--quiet", "--depth", "1", address, kit], check=True)
@@ -38,7 +43,9 @@ def address() -> str:
 
 def setup(say: Words) -> str:
     """The first code cell of each notebook: where the kit is not at hand it is fetched; at home nothing happens."""
-    return SETUP.format(comment=say.plain("lesson.setup"), address=address())
+    return SETUP.format(
+        comment=say.plain("lesson.setup"), elsewhere=say.plain("lesson.other_python"), address=address()
+    )
 
 
 def badges(language: str) -> str:

@@ -68,7 +68,7 @@ def _gpu() -> Lines:
 
     found = torch.accelerator.current_accelerator(check_available=True)
     if found is None:
-        hint = " (this PyTorch is without CUDA)" if not torch.version.cuda and sys.platform != "darwin" else ""
+        hint = " (this PyTorch is without CUDA: see docs/clusters.md)" if not torch.version.cuda and sys.platform != "darwin" else ""
         yield None, f"none{hint}; everything but the large CIFAR-10 runs of `original` is made for that"
     elif found.type == "cuda":
         about = torch.cuda.get_device_properties(0)

@@ -70,8 +70,10 @@ def report_notebook(notebook: str, cover: str, executed: Path, parameters: dict[
     """Execute the report, with the cover's data; raises LabError as ``run``."""
     state.set_aside_report(executed.parent)
     try:
-        filled_in = yaml.safe_load(Path(cover).read_text(encoding="utf-8")) or {}
-        given = dict(filled_in) | {key: "" for key in filled_in if filled_in[key] is None} | parameters
+        # every field as it is written: 01203456 is a student's number, and no octal one
+        given = dict(yaml.load(Path(cover).read_text(encoding="utf-8"), Loader=yaml.BaseLoader) or {}) | parameters
+    except UnicodeDecodeError:
+        raise _failed(executed.parent, f"{cover} is not UTF-8: save it as UTF-8, and try again.") from None
     except (ValueError, TypeError, yaml.YAMLError) as error:
         raise _failed(executed.parent, f"{cover} cannot be read: {error}") from None
     _step(executed.parent, "notebook", notebook, str(executed), json.dumps(given, default=str))

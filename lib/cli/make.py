@@ -88,9 +88,7 @@ def runs(plan: Plan, verbose: bool = False) -> int:
 
 def _take_real_images(plan: Plan) -> None:
     if again := [] if plan.published else state.disown_samples(plan):
-        print(
-            f"The real images are here now, so these runs on the built-in samples are made again: {', '.join(again)}."
-        )
+        print(f"The real images are here now. Made again, no longer on built-in samples: {', '.join(again)}.")
 
 
 def _make(plan: Plan, targets: list[str], settings: list[str], verbose: bool) -> tuple[list[Work], int]:

@@ -19,7 +19,7 @@ import filelock
 
 from lib.cli import LabError
 from lib.cli.plan import Plan
-from lib.files import METHOD, ROOT, file_digest, replace, sources, write_whole
+from lib.files import METHOD, ROOT, FileHeld, file_digest, replace, sources, write_whole
 
 #: Everything that a report is made of, but for what is in the folder of its runs.
 MADE_OF = ("lib", "notebooks", "figures/records", "bench/results", "Snakefile")
@@ -132,11 +132,9 @@ def set_aside_report(folder: Path, kinds: Sequence[str] = ("html", "pdf", "docx"
                 outdated = next(path for path in map(folder.joinpath, names) if not path.exists())
             try:
                 replace(report, outdated)
-            except PermissionError:
-                names = f"{report} or {outdated.name}" if outdated.exists() else f"{report}"
-                raise LabError(
-                    f"{names} is open in another program: close it and run the same command again."
-                ) from None
+            except (PermissionError, FileHeld):
+                name = f"{report} or {outdated.name}" if outdated.exists() else f"{report}"
+                raise LabError(f"{name} is open in another program: close it and run the same command again.") from None
 
 
 def mark_made(report: Path) -> None:

@@ -1,7 +1,6 @@
 """Downloads through torchvision, which checks the sums."""
 
 import http.client
-import os
 import shutil
 import socket
 import tempfile

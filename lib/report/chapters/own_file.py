@@ -52,10 +52,8 @@ def read(path: str | Path) -> tuple[dict[str, str], dict[str, str]]:
 
 def _cover(path: str | Path, text: str) -> dict[str, str]:
     try:
-        given = yaml.safe_load(text) or {}
-        return {
-            key: str(value) for key, value in dict(given).items() if key in COVER_FIELDS and value not in (None, "")
-        }
+        given = yaml.load(text, Loader=yaml.BaseLoader) or {}  # as written: 01203456 is no octal number
+        return {key: str(value) for key, value in dict(given).items() if key in COVER_FIELDS and value}
     except (yaml.YAMLError, TypeError, ValueError) as error:
         raise OwnWordsError(
             f"the first lines of {path}, between the two ---, cannot be read ({error}): write “student: Li Hua”, "
