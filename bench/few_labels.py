@@ -2,7 +2,7 @@
 
 Two kinds of answer, which must not be set beside each other. *Inductive*: a classifier has never met the images it is
 asked about. *Transductive*: a graph of neighbours joins all images beforehand, those to be classified among them, and
-labels spread over it (``lib.evaluation.graph``). "Balanced" and threshold dynamics also know how frequent each class
+labels spread over it (``bench.graph``). "Balanced" and threshold dynamics also know how frequent each class
 is, which they take from the labels drawn. A network that is fine-tuned on such a graph's answers is the one or the
 other: its graph joins the images asked about, or leaves them out. Graphs of an untrained encoder's features and of
 pixels are there for comparison: they show what SimCLR adds.
@@ -32,12 +32,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 from torch import Tensor
 
+from bench.graph import balanced, neighbour_graph, poisson_learning, threshold_dynamics
 from bench.run import load, rows_of, save, silence
 from lib import data
 from lib.augment import Views
 from lib.evaluation.classification import probabilities, scores
 from lib.evaluation.efficiency import draw_labels
-from lib.evaluation.graph import balanced, neighbour_graph, poisson_learning, threshold_dynamics
 from lib.evaluation.linear import plain_features
 from lib.evaluation.neighbours import knn_accuracy
 from lib.files import ROOT, fill

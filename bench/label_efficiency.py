@@ -43,7 +43,7 @@ from lib.runs.trained import starting_point
 from lib.training import Settings, train_classifier
 
 COUNTS = (100, 500, 2000, 5000, 20_000)
-WAYS = LINEAR, RIDGE, TUNED, SCRATCH = "frozen, linear", "frozen, kernel", "fine-tuned", "from scratch"
+WAYS = LINEAR, _, TUNED, SCRATCH = "frozen, linear", "frozen, kernel", "fine-tuned", "from scratch"
 VIEWS, TEST_VIEWS, TEST_COUNT, SMOOTHING = "gentle_cifar10", "slight_cifar10", 8, 0.1
 TRAINING = Settings(30, 256, "muon", learning_rate=0.005, weight_decay=0.01, schedule="one_cycle")
 LEAST_STEPS = 1200

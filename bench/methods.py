@@ -19,6 +19,7 @@ from lib.evaluation.patches import Patches
 from lib.files import ROOT, write_whole
 from lib.methods import METHODS
 from lib.runs import fair, parameters, records
+from lib.runs.trained import starting_point
 from lib.training import TrainingDiverged, pretrain
 
 RESULTS = ROOT / "bench/results/methods.json"
@@ -52,7 +53,7 @@ def trial(p: parameters.MethodsParameters) -> float:
     run = records.Run(p)
     if not made(run):
         given = fair.load_data(run)
-        model = fair.network(run, given)
+        model = starting_point(run.content, given.images)
         settings, crops = fair.within_budget(run, given, model)
         method = {"method": p.method, "options": p.method_options}
         try:

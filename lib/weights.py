@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.error import URLError
 
 import torch
 import torch.nn.functional as F
@@ -111,7 +110,7 @@ def _fetch(name: str) -> dict[str, Tensor]:
     if not os.environ.get("LAB_OFFLINE"):
         try:
             return load_state_dict_from_url(url, map_location="cpu", check_hash=True, weights_only=True)
-        except (URLError, OSError, RuntimeError) as error:
+        except (OSError, RuntimeError) as error:
             reason = f"{url} could not be fetched: {error}"
     raise WeightsError(
         f"the ImageNet weights of {name} cannot be had: {file.name} is not in {file.parent}, and {reason}. "

@@ -180,7 +180,7 @@ def test_the_data_sets_are_fetched_or_what_to_do_is_said(monkeypatch, capsys):
     monkeypatch.setattr(data, "ROOT", ROOT / "nowhere")
     monkeypatch.setattr(data.download, "fetch", lambda name, own: warnings.warn(f"{name}: no network", stacklevel=1))
     assert command.main(["data", "mnist"]) == 1
-    assert "mnist: no network.\nUntil it can be, an embedded sample stands in." in capsys.readouterr().out
+    assert "mnist: no network\nUntil it can be, an embedded sample stands in." in capsys.readouterr().out
     assert command.main(["data", "minst"]) == 1
     assert "There is no data set 'minst'; there are: mnist, fashion_mnist, cifar10." in capsys.readouterr().err
     monkeypatch.setenv("LAB_OFFLINE", "1")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lib.evaluation.graph import balanced, neighbour_graph, poisson_learning, threshold_dynamics
+from bench.graph import balanced, neighbour_graph, poisson_learning, threshold_dynamics
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from lib.report.values import Source, Value
 from lib.runs import fair, parameters, profiles, recipes, records
 from lib.runs.lines import lines_of
 from lib.runs.parameters import MethodsParameters, ParameterError
+from lib.runs.trained import starting_point
 from lib.training import flops
 from lib.training.settings import Settings
 
@@ -186,7 +187,7 @@ def test_what_training_from_scratch_took_stays_in_the_record(tmp_path):
     run.results["flops"] = {"from scratch": 7}
     images = data.load("mnist")
     given = fair.Shared(images, torch.arange(1000), *[(images.train_images[:9], images.train_labels[:9])] * 2)
-    fair.within_budget(run, given, fair.network(run, given))
+    fair.within_budget(run, given, starting_point(run.content, given.images))
     assert run.results["flops"]["from scratch"] == 7
     assert run.results["flops"]["pretraining"] > 0
 

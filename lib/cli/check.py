@@ -68,7 +68,8 @@ def _gpu() -> Lines:
 
     found = torch.accelerator.current_accelerator(check_available=True)
     if found is None:
-        hint = " (this PyTorch is without CUDA: see docs/clusters.md)" if not torch.version.cuda and sys.platform != "darwin" else ""
+        lacks = not torch.version.cuda and sys.platform != "darwin"
+        hint = " (this PyTorch is without CUDA: see docs/clusters.md)" if lacks else ""
         yield None, f"none{hint}; everything but the large CIFAR-10 runs of `original` is made for that"
     elif found.type == "cuda":
         about = torch.cuda.get_device_properties(0)

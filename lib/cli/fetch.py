@@ -28,7 +28,7 @@ def main(names: Sequence[str]) -> int:
                 raise LabError(f"{error}") from None
         if found.source.kind == "embedded sample":
             missing = True
-            print(f"{told[0].message}." if told else f"{name} could not be downloaded.")
+            print(told[0].message if told else f"{name} could not be downloaded.")
             print("Until it can be, an embedded sample stands in. docs/data.md says where else the files can be had.")
         else:
             print(f"{name}: {found.source.description}, in {found.source.path}")

@@ -40,7 +40,8 @@ def fetch(name: str, own: Path) -> None:
     except (OSError, RuntimeError, http.client.HTTPException) as error:  # no network, no proxy, or not these sums
         proxies = ", ".join(sorted(set(getproxies().values())))
         through = f" (the system names a proxy: {proxies})" if proxies else ""
-        warnings.warn(f"{name} could not be downloaded: {error!r}{through}", stacklevel=3)
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        warnings.warn(f"{name} could not be downloaded: {why}{through}", stacklevel=3)
     finally:
         socket.setdefaulttimeout(before)
         shutil.rmtree(part, ignore_errors=True)

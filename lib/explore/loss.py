@@ -1,8 +1,8 @@
 """Room 2: one row of the similarity matrix of a real batch, its softmax and its gradient as τ moves."""
 
-import inspect
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import ipywidgets
 import torch
@@ -15,6 +15,7 @@ from lib.explore import html
 from lib.explore.room import Room
 from lib.explore.subject import Subject
 from lib.loss import nt_xent_loss
+from lib.report.chapters.excerpts import Piece
 from lib.report.style import PALETTE, name_data
 from lib.report.style import figure as empty_figure
 
@@ -24,10 +25,15 @@ TEMPERATURES = (0.05, 0.2, 1.0)  # of the figure
 
 @dataclass(frozen=True)
 class Batch:
-    """Views (2N, C, H, W) as uint8, and the cosines (2N, 2N) of their projections."""
+    """Views (2N, C, H, W) as uint8, and their projections (2N, D), of length 1."""
 
     views: Tensor
-    cosine: Tensor
+    z: Tensor
+
+    @cached_property
+    def cosine(self) -> Tensor:
+        """Of each view with each, (2N, 2N)."""
+        return self.z @ self.z.T
 
     def partner(self, row: int) -> int:
         return (row + len(self.views) // 2) % len(self.views)
@@ -52,8 +58,7 @@ def batch(subject: Subject, seed: int = 0) -> Batch:
     """A batch as in the encoder's pretraining: as many images, the same views; of test images."""
     size = min(subject.record["parameters"]["batch_size"], len(subject.tested))
     made = subject.views.pair(subject.tested[:size], torch.Generator().manual_seed(seed))
-    z = subject.projections(made)
-    return Batch(subject.views.to_uint8(made), z @ z.T)
+    return Batch(subject.views.to_uint8(made), subject.projections(made))
 
 
 def row(of: Batch, anchor: int, temperature: float) -> Row:
@@ -138,7 +143,7 @@ def _page(subject: Subject, of: Batch, anchor: int, temperature: float) -> str:
     )  # fmt: skip
     values = {"loss": f"{seen.loss:.2f}", "count": len(seen.others), "place": place + 1}
     values |= {"nothing": f"{math.log(len(seen.others)):.2f}", "rest": f"{float(seen.softmax[CANDIDATES:].sum()):.2f}"}
-    whole = float(batch_loss(of, temperature))
+    whole = float(nt_xent_loss(of.z, temperature))
     return (
         html.row([heads, *columns], 4)
         + html.line(say.plain("explore.row_loss", **values), weight="bold")
@@ -150,15 +155,6 @@ def _head(text: str, height: int) -> str:
     return f'<div style="height:{height}px;display:flex;align-items:center">{html.line(text, 11)}</div>'
 
 
-def batch_loss(of: Batch, temperature: float) -> Tensor:
-    """The mean loss of all rows, from the cosines at hand."""
-    logits = of.cosine / temperature
-    logits = logits.masked_fill(torch.eye(len(logits), dtype=torch.bool), -torch.inf)
-    return F.cross_entropy(logits, torch.arange(len(logits)).roll(len(logits) // 2))
-
-
 def source() -> Markdown:
-    """The lines of ``nt_xent_loss`` after its checks, as they stand in ``lib/loss.py``."""
-    lines = inspect.cleandoc("\n".join(["", *inspect.getsource(nt_xent_loss).splitlines()])).splitlines()
-    start = next(i for i, text in enumerate(lines) if 'raise ValueError(f"temperature' in text) + 1
-    return Markdown("```python\n" + inspect.cleandoc("\n".join(["", *lines[start:]])) + "\n```")
+    """``nt_xent_loss`` as it stands in ``lib/loss.py``, less docstring and checks."""
+    return Markdown(f"```python\n{Piece(nt_xent_loss).code}\n```")

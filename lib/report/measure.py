@@ -32,7 +32,6 @@ def _plain(text: str) -> float:
     chinese = len(_CHINESE.findall(text))
     font = _font()
     font.set_size(100, 72)
-    font.set_text(_CHINESE.sub("", text))
     return chinese + sum(font.load_char(ord(c)).linearHoriAdvance / 65536 for c in _CHINESE.sub("", text)) / 100
 
 

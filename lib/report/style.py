@@ -214,10 +214,11 @@ def label_ends(axis: Any, ends: Sequence[tuple[float, str, Any]], height: float)
 
     ``height`` is the axis's in inches; names that would touch are moved apart.
     """
-    low, high = axis.get_ylim()
+    axis.set_ylim(axis.get_ylim())  # a logarithmic one too is left as it is from here on
+    shares = axis.transData + axis.transAxes.inverted()
     ordered = [(at, wrapped(name, 95, 9), colour) for at, name, colour in sorted(ends, key=lambda end: end[0])]
     tall = [0.155 / height * (name.count("\n") + 1) for _, name, _ in ordered]  # as shares of the axis
-    places = [(at - low) / (high - low) for at, *_ in ordered]
+    places = [shares.transform((axis.get_xlim()[0], at))[1] for at, *_ in ordered]
     for i in range(1, len(places)):
         places[i] = max(places[i], places[i - 1] + (tall[i - 1] + tall[i]) / 2)
     places[-1] = min(places[-1], 1.0)  # what was pushed out at the top pushes the others down

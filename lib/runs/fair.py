@@ -10,7 +10,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from lib import data, methods
@@ -19,12 +18,13 @@ from lib.evaluation import classification, linear, neighbours, representation
 from lib.evaluation.patches import Patches
 from lib.evaluation.protocols import BESIDE
 from lib.methods import Method
-from lib.models import Classifier, SimCLR, whiten
+from lib.models import Classifier, SimCLR
 from lib.runs import checks, lab
 from lib.runs.lines import lines_of
 from lib.runs.parameters import MethodsParameters, ParameterError
 from lib.runs.records import Run
 from lib.runs.spoken import tell, tell_data, word
+from lib.runs.trained import starting_point
 from lib.training import Settings, train_classifier
 from lib.training.device import choose_device
 from lib.weights import ImageNetFeatures
@@ -76,16 +76,6 @@ def load_data(run: Run) -> Shared:
     tell("lesson.images", **{name: f"{count:,}" for name, count in counts.items()})
     run.results |= {"labels": len(given.labelled[1]), "scored_on": "held out" if p.scored_chunks else "test"}
     return given
-
-
-def network(run: Run, given: Shared) -> SimCLR:
-    """Encoder and projection head as every method finds them: the same weights for a seed."""
-    p = run.asked
-    torch.manual_seed(p.seed)
-    model = SimCLR(p.encoder, tuple(p.projection), given.images.image_shape, batch_norm=p.projection_batch_norm)
-    if p.whiten_stem:
-        whiten(model.encoder, p.random_views.plain(given.unlabelled[:4000]))
-    return model
 
 
 def describe(run: Run, method: Method) -> list[dict[str, Any]]:
@@ -209,7 +199,8 @@ def evaluate_beside(run: Run, given: Shared) -> None:
         if name == "pixels":
             evaluate(run, given, name, None)
         elif name == "untrained":
-            encoder, some = network(run, given).encoder.to(choose_device()), given.unlabelled[: linear.STATISTICS]
+            encoder = starting_point(run.content, given.images).encoder.to(choose_device())
+            some = given.unlabelled[: linear.STATISTICS]
             evaluate(run, given, name, *linear.without_learning(encoder, some, p.random_views))
         elif name == "patches":
             run.results["patches"] = PATCHES
@@ -226,7 +217,7 @@ def from_scratch(run: Run, given: Shared) -> None:
     from lib.training.flops import training_flops
 
     p, (images, labels) = run.asked, given.labelled
-    encoder = network(run, given).encoder
+    encoder = starting_point(run.content, given.images).encoder
     classifier = Classifier(encoder, given.images.image_shape, len(given.images.classes), hidden=())
     cost = training_flops(classifier, given.images.image_shape) * len(images)
     settings = p.supervised(max(1, int(p.budget * 1e12 // cost)))

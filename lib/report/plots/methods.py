@@ -56,11 +56,11 @@ def spectrum(records: Sequence[dict[str, Any]], say: Words = SPOKEN) -> Figure:
         colour = INK if name in BESIDE else PALETTE[i]
         axis.plot(range(1, len(shares) + 1), shares, color=colour, linestyle=DASHES[i % 4])
         told = {"name": named(name, say), "rank": f"{row['effective_rank']:.1f}"}
-        ends.append((float(np.log10(max(shares[-1], 1e-4))), say("plot.rank", **told), colour))
+        ends.append((max(shares[-1], 1e-4), say("plot.rank", **told), colour))
         said.append(say.plain("alt.spectrum", **told))
     axis.set(yscale="log", xlabel=say("plot.direction"), ylabel=say("plot.variance_share"), ylim=(1e-4, 100))
     axis.set_xscale("log")
-    _ends(axis, ends)
+    label_ends(axis, ends, 2.6)
     drawn.alt = listed(said, say)
     return name_data(drawn, records[0]["dataset"], say)
 
@@ -69,18 +69,3 @@ def _spectra(records: Sequence[dict[str, Any]]) -> Iterator[tuple[str, dict[str,
     for name, rows in by_name(records).items():
         if name != "pixels" and "spectrum" in rows[0]:
             yield name, rows[0]
-
-
-def _ends(axis: Any, ends: list[tuple[float, str, Any]]) -> None:
-    """Names where curves end, on an axis of powers of ten: ``label_ends`` reckons in its exponents."""
-    low, high = axis.get_ylim()
-    axis.set_ylim(low, high)
-
-    class Exponents:
-        @staticmethod
-        def get_ylim() -> tuple[float, float]:
-            return float(np.log10(low)), float(np.log10(high))
-
-        annotate = axis.annotate
-
-    label_ends(Exponents, ends, 2.6)
