@@ -55,6 +55,21 @@ def failures(step: str, names: dict, only: str = "") -> dict[str, BaseException]
     return raised
 
 
+@pytest.mark.parametrize("step", ["cosine", "pair", "loop", "ntxent"])
+def test_hidden_tests_see_what_the_visible_check_did_not(step, right, monkeypatch):
+    """The mistakes of the values and gradients, with the visible check out of the way."""
+
+    class Silent:
+        def __getattr__(self, name):
+            return lambda function: None
+
+    by_value = {*MISTAKES, *losses.BATCH}  # the others are told by a gradient, a row of zeros, a time
+    for name, wrong in WRONG.items():
+        if wrong.step == step and (wrong.says in by_value or wrong.says.startswith("gradient.")):
+            names = right | {NAMES[step]: wrong.function, "check": Silent()}
+            assert failures(step, names, wrong.fails[0]), name
+
+
 @pytest.mark.parametrize("step", NAMES)
 def test_the_masters_solution_passes(step, right):
     assert failures(step, right) == {}
@@ -181,9 +196,39 @@ def by_shuffling_a_list(labels, count, seed):
     return drawn
 
 
+def filled_in(a, b):
+    cosines = torch.zeros(len(a), len(b))
+    for i, x in enumerate(a):
+        for j, y in enumerate(b):
+            cosines[i, j] = x @ y / (x.norm() * y.norm()).clamp(min=1e-8)
+    return cosines
+
+
+def in_single_precision(a, b):
+    return F.normalize(a.float(), dim=1) @ F.normalize(b.float(), dim=1).T
+
+
+def added_to_a_tensor(z, tau):
+    total = torch.tensor(0.0)
+    for i in range(len(z)):
+        total += losses.right(z, tau)[i]
+    return total / len(z)
+
+
+def filled_by_a_loop(z, tau):
+    rows = torch.zeros(len(z))
+    for i in range(len(z)):
+        rows[i] = losses.right(z, tau)[i]
+    return rows.mean()
+
+
 @pytest.mark.parametrize(
     ("step", "function"),
     [
+        ("cosine", filled_in),
+        ("cosine", in_single_precision),
+        ("loop", added_to_a_tensor),
+        ("loop", filled_by_a_loop),
         ("cosine", lambda a, b: F.cosine_similarity(a[:, None], b[None], dim=2)),
         ("cosine", lambda a, b: torch.stack([torch.stack([F.cosine_similarity(x, y, dim=0) for y in b]) for x in a])),
         ("shifts", roll_and_blacken),
