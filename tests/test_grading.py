@@ -302,11 +302,55 @@ def test_the_kits_own_loss_is_told_of(masters):
     assert not align.borrowed(align.align(notebook.cells, one), notebook.cells, one)
     (loss,) = [cell for cell in notebook.cells if master.grade_id(cell) == "loss"]
     loss.source = tiny.LOSS.format("from lib.loss import nt_xent_loss\n    return nt_xent_loss(z)")
-    for source in ("from lib.teach.checks import losses", "import lib.loss as l", "from lib.teach import own"):
+    told = (
+        "from lib.teach.checks import losses",
+        "import lib.loss as l",
+        "from lib.explore.loss import nt_xent_loss",
+        "from lib.teach import checks",
+        "right = check.ntxent.__func__.__globals__['losses'].right",
+        "%%capture\nfrom lib.loss import nt_xent_loss",
+    )
+    harmless = ("from lib.teach import own", "from lib.teach.checks import en as check", "%%time\nx = 1")
+    first = len(notebook.cells)
+    for source in (*told, *harmless):
         notebook.cells.append(nbformat.v4.new_code_cell(source))
-    last = len(notebook.cells)
     found = align.borrowed(align.align(notebook.cells, one), notebook.cells, one)
-    assert found == ["loss", f"#{last - 2}", f"#{last - 1}"]
+    assert found == ["loss", *(f"#{first + n}" for n in range(1, len(told) + 1))]
+
+
+def test_a_loss_of_the_kits_is_told_of_beside_a_broken_copy_of_its_cell(masters):
+    one, notebook = master.load(masters / "tiny.ipynb"), tiny.hand_in()
+    place = next(i for i, cell in enumerate(notebook.cells) if master.grade_id(cell) == "loss")
+    notebook.cells[place].source = tiny.LOSS.format("from lib.loss import nt_xent_loss\n    return nt_xent_loss(z)")
+    broken = nbformat.from_dict(notebook.cells[place] | {"source": "def loss(z:"})
+    notebook.cells.insert(place, broken)
+    assert align.borrowed(align.align(notebook.cells, one), notebook.cells, one) == ["loss"]
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("number = '20230010'", True),
+        ("%%time\nnumber = '20230010'", True),
+        ("def change():\n    global number\n    number = '20230010'\nchange()", True),
+        ("globals()['number'] = '20230010'", True),
+        ("for number in ('20230010',):\n    pass", True),
+        ("number = 20260001", False),
+        ("number = ''", False),
+        ("def count(number):\n    number = number + 1\n    return number", False),
+        ("print(number)", False),
+    ],
+)
+def test_a_number_that_a_later_cell_replaces_is_told_of(masters, source, told):
+    notebook = tiny.hand_in()
+    notebook.cells.append(nbformat.v4.new_code_cell(source))
+    notes = dict(align.align(notebook.cells, master.load(masters / "tiny.ipynb")).notes)
+    assert notes.get("renumbered", []) == ([f"#{len(notebook.cells)}"] if told else [])
+
+
+def test_a_number_that_its_own_cell_replaces_is_told_of(masters):
+    notebook = tiny.hand_in(student="number = '20230011'\nnumber = '20230010'")
+    assert ("renumbered", ["student"]) in align.align(notebook.cells, master.load(masters / "tiny.ipynb")).notes
 
 
 @pytest.fixture(scope="module")
@@ -671,6 +715,36 @@ def test_an_answer_in_a_cell_of_ones_own_is_shown_and_left_to_mark(masters, tmp_
     assert room.graded[0].answers == {"words": "Because a batch may be of any size."}
     assert grades(tmp_path)["a.ipynb"]["By hand"] == ""
     assert "Because a batch may be of any size." in (room.out / "answers.html").read_text(encoding="utf-8")
+
+
+ANSWER = "Because a batch may be of any size."
+
+
+@pytest.mark.parametrize("kind", ["markdown", "raw", "code"])
+@pytest.mark.parametrize("place", ["before", "behind", "in the question"])
+@pytest.mark.parametrize("bare", [False, True])
+def test_an_answer_anywhere_from_its_question_on_is_found(masters, kind, place, bare):
+    notebook = release.stripped(tiny.master(), "en")
+    stub = next(i for i, cell in enumerate(notebook.cells) if master.grade_id(cell) == "words")
+    text = f"# {ANSWER}" if kind == "code" else ANSWER
+    if place == "in the question":
+        notebook.cells[stub - 1].source += f"\n\n{text}"
+    else:
+        notebook.cells.insert(stub + (place == "behind"), getattr(nbformat.v4, f"new_{kind}_cell")(text))
+    for cell in notebook.cells if bare else []:  # as a program leaves them that knows no nbgrader
+        cell.metadata.pop("nbgrader", None)
+        cell["id"] = "other"
+    given = align.align(notebook.cells, master.load(masters / "tiny.ipynb")).answers["words"]
+    stub = words.load("en")["stub.text"]
+    assert sorted(filter(None, given.split("\n\n"))) == sorted([stub, text])
+
+
+def test_text_above_a_question_is_no_answer_to_it(masters):
+    notebook = release.stripped(tiny.master(), "en")
+    for index in (0, 2):
+        notebook.cells.insert(index, nbformat.v4.new_markdown_cell("My notes."))
+    given = align.align(notebook.cells, master.load(masters / "tiny.ipynb")).answers["words"]
+    assert given == words.load("en")["stub.text"]
 
 
 def test_an_endless_loop_costs_what_calls_it_and_no_more(masters):

@@ -1,21 +1,25 @@
 """A hand-in laid beside its master: which cell is which, what runs in what order, what was done to given cells."""
 
 import ast
+import re
+import symtable
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from lib.teach.box.judge import Piece
-from lib.teach.master import Master, grade_id, parsed, role
+from lib.teach.master import BEGIN_HIDDEN, END_HIDDEN, Master, grade_id, parsed, role
 
-WITH_LOSS = ("lib.loss", "lib.methods", "lib.teach.checks.losses", "lib.teach.checks.ntxent")
+WITH_LOSS = ("lib.loss", "lib.methods", "lib.explore.loss", "lib.teach.checks")
+CHECKS = tuple(f"lib.teach.checks.{name}" for name in ("en", "zh", "Tutor", "CheckFailed"))  # what students may import
+INSIDE = {"nt_xent_loss", "__globals__", "__func__", "__closure__", "__code__"}  # names by which the kit's is reached
 
 
 @dataclass
 class Aligned:
     """``pieces`` are what is run; ``roles`` what each cell of the hand-in is, and of which of the master's.
 
-    ``notes`` are (word, ids): copied, deleted, edited, moved, unnamed.
+    ``notes`` are (word, ids): copied, deleted, edited, moved, unnamed, renumbered.
     """
 
     pieces: list[Piece] = field(default_factory=list)
@@ -53,20 +57,40 @@ def align(cells: Sequence[Any], master: Master) -> Aligned:
 
 
 def _add_own_text(laid: Aligned, cells: Sequence[Any], master: Master) -> None:
-    """Text that students wrote into cells of their own is an answer too: to the question in whose cell or under it.
+    """What students wrote anywhere from a question to the master's next cell answers it: in cells of any kind.
 
     Where a question's cell is missing, nobody knows which text was its answer: the teacher is shown all of it.
     """
-    given, above, astray = {cell.source.strip() for cell in master.cells}, "", []
+    given, answer_of, answer, astray = {cell.source.strip() for cell in master.cells}, _answer_of(master), "", []
+    near: dict[str, list[str]] = {name: [] for name in master.manual}
     for cell, (kind, name) in zip(cells, laid.roles, strict=True):
         text = cell.source.strip()
-        above = name if name or text in given else above
-        if text and text not in given and kind == "own" and cell.cell_type == "markdown":
-            if above in laid.answers:
-                laid.answers[above] += f"\n\n{cell.source}"
-            else:
-                astray.append(cell.source)
-    laid.answers |= dict.fromkeys((name for name in master.manual if name not in laid.answers), "\n\n".join(astray))
+        if name or text in given:
+            answer = answer_of.get(name or text, "")
+        if kind == "given" and answer:
+            known = master.by_id[name].source.splitlines()
+            text = "\n".join(line for line in text.splitlines() if line.strip() and line not in known)
+        elif kind != "own" or text in given:
+            continue
+        if answer and text:
+            near[answer].append(text)
+        elif text and kind == "own" and cell.cell_type != "code":
+            astray.append(text)
+    for name, texts in near.items():
+        whole = [laid.answers[name], *texts] if name in laid.answers else texts + astray
+        laid.answers[name] = "\n\n".join(whole)
+
+
+def _answer_of(master: Master) -> dict[str, str]:
+    """The answer's cell by its id, and by id and text of the question above it."""
+    found, question = {}, None
+    for cell in master.cells:
+        if role(cell) == "manual":
+            keys = [grade_id(cell)] + ([grade_id(question), question.source.strip()] if question else [])
+            found |= dict.fromkeys(filter(None, keys), grade_id(cell))
+        elif cell.cell_type == "markdown":
+            question = cell
+    return found
 
 
 def _from_master(master: Master, positions: dict[str, list[int]]) -> list[tuple[float, int, Piece]]:
@@ -90,7 +114,7 @@ def _identify(cells: Sequence[Any], master: Master) -> list[str]:
     """For each cell the id of the master's cell that it is, or nothing.
 
     By nbgrader's id; where a program has dropped the metadata, by the notebook format's own id, then by the functions
-    that it defines.
+    that it defines, or by the text given, below which a student may have written.
     """
     names = [name if (name := grade_id(cell)) in master.by_id else "" for cell in cells]
     there = set(names)
@@ -101,19 +125,23 @@ def _identify(cells: Sequence[Any], master: Master) -> list[str]:
         if role(cell) == "solution"
         for function in _defines(cell.source)
     }
+    texts = {name: cell.source.strip() for name, cell in master.by_id.items() if role(cell) == "given"}
+    longest_first = sorted(texts.items(), key=lambda entry: -len(entry[1]))
     for index, cell in enumerate(cells):
         if names[index]:
             continue
         name = by_cell.get(cell.get("id"), "")
         if not name and cell.cell_type == "code":
             name = next((by_function[f] for f in _defines(cell.source) if f in by_function), "")
+        elif not name:
+            name = next((n for n, text in longest_first if text and cell.source.strip().startswith(text)), "")
         if name and name not in there:
             names[index] = name
     return names
 
 
 def _defines(source: str) -> list[str]:
-    return [node.name for node in parsed(source).body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    return [node.name for node in code(source).body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
 
 
 def _notes(
@@ -133,6 +161,7 @@ def _notes(
     laid.notes.append(("moved", moved))
     bare = [n for i, n in enumerate(names) if n and not grade_id(cells[i])]
     laid.notes.append(("unnamed", bare))
+    laid.notes.append(("renumbered", _renumbered(laid, cells)))
     laid.notes = [(word, ids) for word, ids in laid.notes if ids]
 
 
@@ -151,9 +180,9 @@ def visible(source: str) -> str:
     """A test cell without its hidden parts, as it is handed out."""
     kept, hidden = [], False
     for line in source.splitlines():
-        if "BEGIN HIDDEN TESTS" in line:
+        if BEGIN_HIDDEN in line:
             hidden = True
-        elif "END HIDDEN TESTS" in line:
+        elif END_HIDDEN in line:
             hidden = False
         elif not hidden:
             kept.append(line)
@@ -164,25 +193,27 @@ def _bare(source: str) -> str:
     return "\n".join(line.rstrip() for line in source.splitlines() if line.strip())
 
 
+def code(source: str) -> ast.Module:
+    """A cell's code, also below lines such as ``%%time``, which IPython takes all that follows for the text of."""
+    return parsed(re.sub(r"\A(\s*%%.*\n?)+", "", source))
+
+
 def borrowed(laid: Aligned, cells: Sequence[Any], master: Master) -> list[str]:
     """Solutions that use the kit's own loss where the master's do not: the thing that was to be written.
 
     The student's own cells count too, by their place (``#3`` is the third), for a solution may call what they import.
     """
-    found = [
-        name
-        for name, source in laid.solutions.items()
-        if _borrows(source) and name in master.by_id and not _borrows(master.by_id[name].source)
-    ]
-    for place, (cell, (kind, _)) in enumerate(zip(cells, laid.roles, strict=True), 1):
-        if kind == "own" and cell.cell_type == "code" and _borrows(cell.source):
-            found.append(f"#{place}")
-    return found
+    found = []
+    for place, (cell, (kind, name)) in enumerate(zip(cells, laid.roles, strict=True), 1):
+        theirs = kind in ("own", "solution") and cell.cell_type == "code"
+        if theirs and _borrows(cell.source) and not (name and _borrows(master.by_id[name].source)):
+            found.append(name or f"#{place}")
+    return list(dict.fromkeys(found))
 
 
 def _borrows(source: str) -> bool:
-    """Whether a part of the kit that has the loss is imported or named."""
-    for node in ast.walk(parsed(source)):
+    """Whether a part of the kit that has the loss is imported or named, or a way to it."""
+    for node in ast.walk(code(source)):
         names: list[Any] = []
         if isinstance(node, ast.ImportFrom):
             names = [f"{node.module}.{alias.name}" for alias in node.names]
@@ -190,6 +221,40 @@ def _borrows(source: str) -> bool:
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.Constant):
             names = [node.value]
-        if any(str(name).startswith(WITH_LOSS) for name in names):
+        elif isinstance(node, ast.Attribute):
+            names = [node.attr]
+        named = [str(name) for name in names if name not in CHECKS]
+        if any(name.startswith(WITH_LOSS) or name.split(".")[-1] in INSIDE for name in named):
             return True
     return False
+
+
+def _renumbered(laid: Aligned, cells: Sequence[Any]) -> list[str]:
+    """Cells that set the student number to another value than the first that does: step 7 is drawn from the last."""
+    first, found = None, []
+    for place, (cell, (kind, name)) in enumerate(zip(cells, laid.roles, strict=True), 1):
+        values = _numbers(cell.source) if kind in ("own", "solution") and cell.cell_type == "code" else []
+        first = first or next(iter(values), None)
+        if set(values) - {first}:
+            found.append(name or f"#{place}")
+    return found
+
+
+def _numbers(source: str) -> list[str]:
+    """What a cell sets ``number`` to; the cell's text itself stands for what is no plain value."""
+    tree, plain = code(source), []
+    for node in list(tree.body):
+        names = [getattr(target, "id", "") for target in getattr(node, "targets", [])]
+        if names == ["number"] and isinstance(getattr(node, "value", None), ast.Constant):
+            plain.append(str(node.value.value))
+            tree.body.remove(node)
+    tables = [symtable.symtable(ast.unparse(tree), "cell", "exec")]
+    for table in tables:
+        tables += table.get_children()
+    there = [(table, table.lookup("number")) for table in tables if "number" in table.get_identifiers()]
+    other = any(one.is_assigned() and (one.is_declared_global() or table is tables[0]) for table, one in there)
+    other = other or any(
+        isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store) and ast.unparse(node.slice) == "'number'"
+        for node in ast.walk(tree)  # as globals()["number"] is
+    )
+    return [value for value in plain if value.strip()] + [source] * other
