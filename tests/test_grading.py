@@ -473,6 +473,90 @@ def test_points_are_for_the_answer_they_were_given_for(masters, tmp_path):
         assert (given.points(one, name), given.comment(one, name)) == (None, "(4 for an earlier answer) well put")
 
 
+def marked(masters, folder, *lines, students=2):
+    """Hand-ins, and their marks as they are after the lines of the file were changed by a function and written anew."""
+    questions = list(master.load(masters / "tiny.ipynb").manual.values())
+    path = folder / "manual.csv"
+    ones = [Graded(f"{n}", f"{n}", "Ada", f"{n}.ipynb", answers={"words": "x"}) for n in range(1, students + 1)]
+    marks.Marks(path, questions).write(ones)
+    table = marks.read_csv(path)
+    for change in lines:
+        change(table)
+    marks.write_csv(path, table)
+    given = marks.Marks(path, questions)
+    given.write(ones)
+    return given, ones, path
+
+
+def test_nothing_that_was_written_beside_the_marks_is_lost(masters, tmp_path):
+    def remarks(table):
+        table[0].append("words comment")  # a second column of one name
+        table[1] += ["", "talked on 3 May"]
+        table[2] += ["see paper"]
+        table.append(["", "", "mean", "5"])
+
+    _, ones, path = marked(masters, tmp_path, remarks)
+    for _ in range(2):
+        marks.Marks(path, list(master.load(masters / "tiny.ipynb").manual.values())).write(ones)
+        table = marks.read_csv(path)
+        assert "talked on 3 May" in table[1]
+        assert "see paper" in table[2]
+        assert table[3][2:4] == ["mean", "5"]
+        assert len(table[0]) == len(table[1]) == 9
+        assert [head for head in table[0][5:]] == ["words comment", "", "file", "answers"]
+
+
+def test_two_rows_of_one_student_become_one_and_what_contradicts_is_named(masters, tmp_path):
+    def second(points):
+        return lambda table: (table[1].__setitem__(4, "good"), table.append([*table[1][:3], points, *table[1][4:]]))
+
+    given, ones, path = marked(masters, tmp_path, second("5"))
+    assert (given.points(ones[0], "words"), given.comment(ones[0], "words")) == (5, "good")
+    assert len(marks.read_csv(path)) == 3
+    with pytest.raises(marks.MarksError, match="lines 2 and 4 are both of #1 and differ in words"):
+        marked(masters, tmp_path, second("6"))
+
+
+def test_the_file_as_the_teacher_left_it_is_kept(masters, tmp_path):
+    *_, path = marked(masters, tmp_path, lambda table: table.append(["", "", "mean", "5", "", "", ""]), students=1)
+    assert not path.with_name("manual.csv.bak").exists()
+    left = path.read_bytes()
+    marks.Marks(path, []).write([Graded("7", "7", "Bo", "b.ipynb")])
+    assert path.with_name("manual.csv.bak").read_bytes() == left
+
+
+def test_two_files_of_one_place_stop_nothing(masters, tmp_path):
+    _, ones, path = marked(masters, tmp_path)
+    twins = [Graded(who, "1", "Ada", ones[0].place) for who in ("a", "b")]
+    marks.Marks(path, []).write(twins)
+    assert [line[0] for line in marks.read_csv(path)[1:]] == ["#a", "#b", "#2"]
+
+
+def test_the_teachers_points_take_the_place_of_a_tests(masters, tmp_path):
+    given, path = tmp_path / "in", tmp_path / "out/manual.csv"
+    given.mkdir()
+    nbformat.write(tiny.hand_in("Ada", "20260001", square=tiny.SQUARE.format("return abs(x)")), given / "a.ipynb")
+    room = class_room(masters, tmp_path)
+    list(room.grade(handins.collect(given), 1))
+    room.write()
+    before = grades(tmp_path)["a.ipynb"]
+    table = marks.read_csv(path)
+    for points, want in (("2,5", float(before["By tests"]) + 2.5), ("", float(before["By tests"]))):
+        table[0][5:], table[1][5:] = ["square-check (4)", *table[0][-2:]], [points, *table[1][-2:]]
+        marks.write_csv(path, table)
+        room = class_room(masters, tmp_path)
+        list(room.grade(handins.collect(given), 1))
+        for _ in range(2):
+            room.write()
+            assert float(grades(tmp_path)["a.ipynb"]["By tests"]) == want
+        (page,) = (tmp_path / "out/feedback").glob("*.html")
+        assert ("set by your teacher: square-check." in page.read_text(encoding="utf-8")) == bool(points)
+    table[1][5] = "5"
+    marks.write_csv(path, table)
+    with pytest.raises(marks.MarksError, match="line 2, square-check: '5' is no number from 0 to 4"):
+        class_room(masters, tmp_path)
+
+
 @pytest.mark.parametrize("name", ["manual.csv", "grades.csv"])
 def test_a_table_that_is_open_in_excel_is_named_and_nothing_is_lost(masters, tmp_path, monkeypatch, capsys, name):
     (tmp_path / "in").mkdir()

@@ -21,7 +21,7 @@ class Room:
         self.out, self.masters, self.limits, self.level = out, {m.language: m for m in masters}, limits, level
         self.hidden = [path if path.is_dir() else path.parent for path in hidden]
         first = next(iter(self.masters.values()))
-        self.marks = marks.Marks(out / "manual.csv", list(first.manual.values()))
+        self.marks = marks.Marks(out / "manual.csv", list(first.manual.values()), list(first.tests.values()))
         self.graded: list[Graded] = []
 
     def grade(self, items: Sequence[HandIn], jobs: int = 0) -> Iterator[tuple[Graded, bool]]:
