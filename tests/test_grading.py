@@ -596,6 +596,69 @@ def test_copies_are_found_under_other_names_and_what_differs_is_not():
     assert not pair.literal
 
 
+@pytest.mark.parametrize(
+    "copy",
+    [
+        f"{LONG}\ndef freeze(model):\n    print 'x'",
+        f"def loss(z:\n    pass\n{LONG}",
+        f"%%time\n{LONG}",
+        f"x = 1\n%%time\n{LONG}",
+    ],
+)
+def test_neither_an_error_nor_magic_hides_a_copy(copy):
+    (pair,) = alike.pairs({"a": LONG, "b": copy.replace("total", "s")})
+    assert pair.shared > 0.9
+
+
+@pytest.mark.parametrize(("ring", "total"), [(4, 20), (5, 20), (4, 15), (17, 80), (80, 80)])
+def test_a_group_is_told_of_however_large_it_is(ring, total):
+    longer = LONG + "\n" + LONG.replace("loss", "other").replace(">", "<").replace("*", "-")
+    copies = {f"c{n:02}": longer.replace("total", f"t{n}") for n in range(ring)}
+    others = {f"s{n:02}": f"def loss(z):\n    return z.view({n}).sum({n + 1}) * {n * n}" for n in range(ring, total)}
+    found = alike.pairs(copies | others)
+    assert {who for pair in found for who in pair[:2]} == copies.keys()
+    assert len(found) == ring - 1
+
+
+def test_the_same_comments_are_told_of_though_a_copy_ends_in_an_error():
+    (pair,) = alike.pairs({"a": LONG, "b": f"{LONG}\ndef freeze(model:"})
+    assert pair.literal
+
+
+def test_what_nobody_has_written_yet_is_no_copy():
+    stub = "\n".join(f"def step{n}(a, b):\n    # Doc.\n    raise NotImplementedError()" for n in range(9))
+    assert not alike.pairs({"a": stub, "b": stub})
+
+
+@pytest.mark.parametrize(
+    ("text", "own"),
+    [
+        (
+            "With only ten labels the pretrained encoder is ahead by twenty points, because its features already "
+            "separate digits whose strokes are alike. With two hundred labels the pixels come within five points of "
+            "it, so labels make up for what pretraining gave. The untrained encoder stays below the pixels throughout.",
+            "The curve of the pretrained encoder begins at 61 percent and hardly rises. Pixels begin at 40 percent and "
+            "rise steeply, since a linear classifier of raw pixels needs many examples of each digit before it "
+            "generalises. I would repeat the run with three seeds before believing the gap at fifty labels.",
+        ),
+        (
+            "只有十个标签时，预训练编码器领先约二十个百分点，因为它的特征已经把笔画相近的数字分开。"
+            "标签增加到二百个时，像素只差五个百分点，说明标签多了可以弥补没有预训练的不足。"
+            "未经训练的编码器始终低于像素。",
+            "预训练编码器的曲线从百分之六十一开始，几乎不再上升；像素从百分之四十开始，上升很快，"
+            "因为用原始像素训练线性分类器，每个数字都要有许多样本才能泛化。"
+            "在相信五十个标签处的差距之前，我会换三个随机种子重做。",
+        ),
+    ],
+)
+def test_a_copied_answer_is_told_of_and_a_short_one_is_not(text, own):
+    short, quoted = "The mean does not depend on N.", "Why is the mean taken? " * 9
+    answers = {"a": {"q": text, "r": short}, "b": {"q": f"I think: {text[:-9]}", "r": short}, "c": {"q": own}}
+    (pair,) = alike.pairs({}, "", answers)
+    assert (pair.one, pair.other, pair.what) == ("a", "b", "q")
+    assert not alike.pairs({}, "", {"a": {"q": quoted + text}, "b": {"q": quoted + own}}, quoted)
+
+
 def test_every_word_is_there_in_both_languages():
     for key, text in words.load("en").texts.items():
         there = words.load("zh").texts[key]

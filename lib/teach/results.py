@@ -75,4 +75,5 @@ class Room:
             one.who: "\n".join(source for name, source in sorted(one.solutions.items()) if name != "student")
             for one in good
         }
-        return alike.pairs(sources, given)
+        questions = "\n".join(manual.question for master in self.masters.values() for manual in master.manual.values())
+        return alike.pairs(sources, given, {one.who: one.answers for one in good}, questions)
