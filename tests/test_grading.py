@@ -348,6 +348,13 @@ def test_a_number_that_a_later_cell_replaces_is_told_of(masters, source, told):
     assert notes.get("renumbered", []) == ([f"#{len(notebook.cells)}"] if told else [])
 
 
+@pytest.mark.parametrize("source", [f"number = 0x{'f' * 5000}", f"x = {'-' * 900}1", "return number", "s = '\ud800'"])
+def test_no_odd_cell_stops_what_is_told_of(masters, source):
+    one, notebook = master.load(masters / "tiny.ipynb"), tiny.hand_in()
+    notebook.cells.append(nbformat.v4.new_code_cell(source))
+    assert align.borrowed(align.align(notebook.cells, one), notebook.cells, one) == []
+
+
 def test_a_number_that_its_own_cell_replaces_is_told_of(masters):
     notebook = tiny.hand_in(student="number = '20230011'\nnumber = '20230010'")
     assert ("renumbered", ["student"]) in align.align(notebook.cells, master.load(masters / "tiny.ipynb")).notes

@@ -5,9 +5,11 @@ import re
 import symtable
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from lib.teach.box.judge import Piece
+from lib.teach.handins import LONGEST
 from lib.teach.master import BEGIN_HIDDEN, END_HIDDEN, Master, grade_id, parsed, role
 
 WITH_LOSS = ("lib.loss", "lib.methods", "lib.explore.loss", "lib.teach.checks")
@@ -193,8 +195,9 @@ def _bare(source: str) -> str:
     return "\n".join(line.rstrip() for line in source.splitlines() if line.strip())
 
 
+@lru_cache(256)  # hundreds of lines of magic take IPython seconds
 def code(source: str) -> ast.Module:
-    """A cell's code, also below lines such as ``%%time``, which IPython takes all that follows for the text of."""
+    """A cell's code, not to be changed, also below lines such as ``%%time``, of which IPython takes it for the text."""
     return parsed(re.sub(r"\A(\s*%%.*\n?)+", "", source))
 
 
@@ -214,17 +217,16 @@ def borrowed(laid: Aligned, cells: Sequence[Any], master: Master) -> list[str]:
 def _borrows(source: str) -> bool:
     """Whether a part of the kit that has the loss is imported or named, or a way to it."""
     for node in ast.walk(code(source)):
-        names: list[Any] = []
+        names: list[str] = []
         if isinstance(node, ast.ImportFrom):
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.Constant):
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             names = [node.value]
         elif isinstance(node, ast.Attribute):
             names = [node.attr]
-        named = [str(name) for name in names if name not in CHECKS]
-        if any(name.startswith(WITH_LOSS) or name.split(".")[-1] in INSIDE for name in named):
+        if any(n.startswith(WITH_LOSS) or n.split(".")[-1] in INSIDE for n in names if n not in CHECKS):
             return True
     return False
 
@@ -242,19 +244,28 @@ def _renumbered(laid: Aligned, cells: Sequence[Any]) -> list[str]:
 
 def _numbers(source: str) -> list[str]:
     """What a cell sets ``number`` to; the cell's text itself stands for what is no plain value."""
-    tree, plain = code(source), []
-    for node in list(tree.body):
+    plain, rest = [], []
+    for node in code(source).body:
         names = [getattr(target, "id", "") for target in getattr(node, "targets", [])]
-        if names == ["number"] and isinstance(getattr(node, "value", None), ast.Constant):
-            plain.append(str(node.value.value))
-            tree.body.remove(node)
-    tables = [symtable.symtable(ast.unparse(tree), "cell", "exec")]
+        value = getattr(getattr(node, "value", None), "value", None)
+        short = isinstance(value, str) or (isinstance(value, int) and abs(value) < LONGEST)
+        if names == ["number"] and short:
+            plain.append(str(value))
+        else:
+            rest.append(node)
+    return [value for value in plain if value.strip()] + [source] * _sets_number(ast.Module(rest, []))
+
+
+def _sets_number(tree: ast.Module) -> bool:
+    """Whether code sets the notebook's ``number``: at its top level, by ``global``, or as ``globals()["number"]``."""
+    try:
+        tables = [symtable.symtable(ast.unparse(tree), "cell", "exec")]
+    except (SyntaxError, ValueError, RecursionError):  # code that would not run, or that Python cannot write down
+        return False
     for table in tables:
         tables += table.get_children()
     there = [(table, table.lookup("number")) for table in tables if "number" in table.get_identifiers()]
-    other = any(one.is_assigned() and (one.is_declared_global() or table is tables[0]) for table, one in there)
-    other = other or any(
-        isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store) and ast.unparse(node.slice) == "'number'"
-        for node in ast.walk(tree)  # as globals()["number"] is
+    stored = [n.slice for n in ast.walk(tree) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)]
+    return any(one.is_assigned() and (one.is_declared_global() or table is tables[0]) for table, one in there) or any(
+        isinstance(key, ast.Constant) and key.value == "number" for key in stored
     )
-    return [value for value in plain if value.strip()] + [source] * other

@@ -11,6 +11,7 @@ import tokenize
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from copy import deepcopy
 from itertools import combinations
 from typing import NamedTuple
 
@@ -101,7 +102,7 @@ def fingerprint(source: str) -> set[tuple[str, ...]]:
 
 def _rows_of(source: str) -> set[tuple[str, ...]]:
     try:
-        tree = _Anonymous().visit(code(source))
+        tree = _Anonymous().visit(deepcopy(code(source)))
         words = [token.string for token in tokenize.generate_tokens(io.StringIO(ast.unparse(tree)).readline)]
     except (tokenize.TokenError, SyntaxError, ValueError, RecursionError):
         return set()
