@@ -657,6 +657,7 @@ def test_what_nobody_has_written_yet_is_no_copy():
             "在相信五十个标签处的差距之前，我会换三个随机种子重做。",
         ),
     ],
+    ids=["en", "zh"],
 )
 def test_a_copied_answer_is_told_of_and_a_short_one_is_not(text, own):
     short, quoted = "The mean does not depend on N.", "Why is the mean taken? " * 9
