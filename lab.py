@@ -27,6 +27,7 @@ CUDA = (
     "import importlib.util as u, sys; sys.exit(3 if u.find_spec('torch') and __import__('torch').version.cuda else 0)"
 )
 TESTS = ("test", "bench", "lessons")  # the commands that need requirements-test.txt
+WAITING = "Waiting for another call that is setting up this kit."
 OLDEST = (3, 11)  # Snakemake's
 NEWEST = (3, 13)  # for which every package comes ready-made on every system: immutables, of Snakemake's, does not later
 
@@ -259,11 +260,16 @@ def alone():
                 except OSError as error:  # it gives up after ten seconds
                     if error.errno not in (errno.EACCES, errno.EDEADLK):
                         raise
+                    print(WAITING)
             yield
             file.seek(0)
             msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
         else:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                print(WAITING)
+                fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
 

@@ -5,6 +5,8 @@ import http.client
 import os
 import shutil
 import struct
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -161,6 +163,24 @@ def test_finished_download_is_moved_into_place(tmp_path, monkeypatch, mnist_fold
     data.download.fetch("mnist", own)
     assert data.local.find("mnist", own, "downloaded").source.kind == "downloaded"
     assert [p.name for p in own.iterdir()] == ["MNIST"]
+
+
+def test_of_runs_that_start_at_once_one_downloads(tmp_path, monkeypatch, mnist_folder):
+    asked = []
+
+    def slow(folder, download):
+        asked.append(folder)
+        time.sleep(0.5)
+        shutil.copytree(mnist_folder / "MNIST", folder / "MNIST")
+
+    monkeypatch.setattr(datasets, "MNIST", slow)
+    both = [threading.Thread(target=data.download.fetch, args=("mnist", tmp_path / "data")) for _ in range(2)]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join()
+    assert len(asked) == 1
+    assert data.local.find("mnist", tmp_path / "data")
 
 
 def test_of_two_downloads_at_once_both_end_with_the_data(tmp_path, monkeypatch, mnist_folder):

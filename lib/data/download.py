@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.request import getproxies
 
+import filelock
+
 from lib.data import local
 from lib.files import replace
 
@@ -19,8 +21,15 @@ TIMEOUT = 10  # seconds without an answer before a mirror is given up
 def fetch(name: str, own: Path) -> None:
     """Fetch into a temporary folder beside the goal, then rename: half a download is never found.
 
-    When several runs start at once, each fetches, and the first to finish is kept.
+    When several runs start at once, one fetches and the others wait for it.
     """
+    own.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(own.with_name(f".{own.name}.lock")):  # the system ends it with the process that holds it
+        if not local.lies_in(name, own):
+            _fetch(name, own)
+
+
+def _fetch(name: str, own: Path) -> None:
     from torchvision import datasets
 
     kinds: dict[str, Callable] = {
@@ -30,7 +39,6 @@ def fetch(name: str, own: Path) -> None:
     }
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT)
-    own.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=".part-", dir=own))
     try:
         kinds[name](part, download=True)
@@ -41,7 +49,7 @@ def fetch(name: str, own: Path) -> None:
         proxies = ", ".join(sorted(set(getproxies().values())))
         through = f" (the system names a proxy: {proxies})" if proxies else ""
         why = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        warnings.warn(f"{name} could not be downloaded: {why}{through}", stacklevel=3)
+        warnings.warn(f"{name} could not be downloaded: {why}{through}", stacklevel=4)
     finally:
         socket.setdefaulttimeout(before)
         shutil.rmtree(part, ignore_errors=True)
