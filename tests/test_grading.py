@@ -909,3 +909,14 @@ def test_an_endless_loop_costs_what_calls_it_and_no_more(masters):
     outcomes = Judge(one, Box(walls.best(), Limits(cell=1, total=120), hidden=(masters,))).grade(often)["tests"]
     assert [o["failed"] for o in outcomes if o["id"] == "square-check"] == ["time"] * 8
     assert outcomes[-1] == {"id": "freeze-check", "points": 3, "most": 3, "failed": "", "message": ""}
+
+
+def test_a_page_that_cannot_be_made_is_told_of_and_the_others_are_made(masters, tmp_path, monkeypatch):
+    room = class_room(masters, tmp_path)
+    room.graded = [Graded(who, who, who, f"{who}.ipynb") for who in ("1", "2")]
+    whole = results.pages.feedback
+    monkeypatch.setattr(results.pages, "feedback", lambda one, *a: whole(one, *a) if one.who == "2" else 1 / 0)
+    assert room.write() == {"1": "ZeroDivisionError: division by zero"}
+    assert "could not be made" in (tmp_path / "out/feedback/1_1.html").read_text(encoding="utf-8")
+    assert (tmp_path / "out/feedback/2_2.html").exists()
+    assert set(grades(tmp_path)) == {"1.ipynb", "2.ipynb"}

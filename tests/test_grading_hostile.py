@@ -249,3 +249,33 @@ def test_a_box_that_cannot_start_is_no_fault_of_the_hand_in(tmp_path):
     assert one.problem == "grader"
     assert "More memory may help" in one.detail
     assert not list((tmp_path / "out/results").glob("*.json")), "it is graded again"
+
+
+LIAR = """
+import lib.teach.box.channel as c
+honest = c.write
+def lie(stream, message, blobs):
+    honest(stream, message | {'failed': 5, 'error': {'bases': 5, 'type': '\\0', 'where': [7]}}, blobs)
+c.write = lie
+"""
+
+
+def test_nothing_that_a_process_says_keeps_the_class_from_its_marks(tmp_path):
+    odd = {"half": "raise ValueError(chr(0xd800))", "liar": LIAR}
+    masters, given = tiny.write_master(tmp_path / "master"), tmp_path / "in"
+    given.mkdir()
+    for name, code in odd.items():
+        notebook = tiny.hand_in("𠮷" * 60 if name == "half" else name, "")
+        notebook.cells.insert(3, new_code_cell(code))
+        nbformat.write(notebook, given / f"{name}.ipynb")
+    half = tiny.SQUARE.format("return chr(0xd800)")
+    nbformat.write(tiny.hand_in("text", "", square=half), given / "text.ipynb")
+    room = results.Room(tmp_path / "out", release.masters(masters), LIMITS, LEVEL, [masters])
+    for _ in range(2):
+        list(room.grade(handins.collect(given), 2))
+        assert not room.write()
+        room.graded.clear()
+    pages = {path.name[:4]: path.read_text(encoding="utf-8") for path in (room.out / "feedback").glob("*.html")}
+    assert "ValueError: ?" in pages["𠮷" * 4]
+    assert pages.keys() == {"𠮷" * 4, "liar", "text"}
+    assert "13.0" in (room.out / "grades.csv").read_text(encoding="utf-8"), "an error in an own cell costs nothing"

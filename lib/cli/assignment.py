@@ -101,7 +101,8 @@ def _followed(room: Any, items: list, jobs: int) -> int:
             print(f"{one.who} · cannot be graded: {room.problem(one)}", flush=True)
         elif not before:
             print(f"{one.who} · {one.by_tests:g} points by tests · {one.seconds:.0f} s", flush=True)
-    room.write()
+    for who, why in room.write().items():
+        print(f"{who} · has a page with the points alone, for the whole could not be made: {why}", flush=True)
     print(
         f"{counts['new']} graded in {time.monotonic() - began:.0f} s, {counts['before']} unchanged since they were "
         f"graded, {counts['problem']} that cannot be."

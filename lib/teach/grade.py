@@ -86,12 +86,12 @@ def grade_all(
 
 
 def _named(graded: Graded, item: HandIn) -> Graded:
-    """With the names that the hand-in has now: a renamed file is not graded again."""
+    """With the names that the hand-in has now: a renamed file is not graded again. All of it can be written."""
     graded.who, graded.number, graded.name, graded.place = item.who, item.number, item.name, item.place
     graded.others = item.others
     graded.notes = [note for note in graded.notes if not isinstance(note, str)] + list(item.notes)
     graded.problem, graded.detail = item.problem or graded.problem, item.detail or graded.detail
-    return graded
+    return Graded(**json.loads(json.dumps(asdict(graded), ensure_ascii=False).encode("utf-8", "replace")))
 
 
 def _said(masters: Sequence[Master], box: Box) -> bytes:

@@ -83,6 +83,14 @@ def feedback(graded: Graded, master: Master, marks: Marks, limits: Limits) -> st
     )  # fmt: skip
 
 
+def plain(graded: Graded, master: Master) -> str:
+    """What a student gets whose own page could not be made: the points by tests."""
+    say = words.load(master.language)
+    most = sum(test.points for test in master.tests.values())
+    title = say("feedback.title", title=master.title)
+    return render("plain", say, title=title, graded=graded, total=_of(say, graded.by_tests, most))
+
+
 def _of(say: Words, points: float, most: float) -> str:
     return say("feedback.of", points=f"{points:g}", most=f"{most:g}")
 
@@ -247,7 +255,8 @@ def file_names(graded: Sequence[Graded]) -> dict[str, str]:
     """For each hand-in a file name of its own, whatever its student is called."""
     names: dict[str, str] = {}
     for one in graded:
-        base = re.sub(r"[^\w.-]+", "_", f"{one.number} {one.name}".strip() or one.who).strip("._")[:80] or "student"
+        base = re.sub(r"[^\w.-]+", "_", f"{one.number} {one.name}".strip() or one.who).strip("._")
+        base = base.encode()[:120].decode("utf-8", "ignore") or "student"  # systems count a name's bytes
         name, count = base, 1
         while name.lower() in {other.lower() for other in names.values()}:
             count += 1

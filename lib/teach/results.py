@@ -45,23 +45,28 @@ class Room:
         """Why a hand-in cannot be graded, in a sentence."""
         return words.load("en")(f"problem.{one.problem}", detail=one.detail)
 
-    def write(self) -> None:
-        """Write everything that is made of the results."""
+    def write(self) -> dict[str, str]:
+        """Write everything that is made of the results; whose page could not be made, and why."""
         good = [one for one in self.graded if not one.problem]
         self.marks.write(good)
-        names = pages.file_names(good)
-        for one in good:
-            page = pages.feedback(one, self.masters[one.language], self.marks, self.limits)
-            write_whole(self.out / "feedback" / names[one.who], page.encode())
-        for stale in set((self.out / "feedback").glob("*.html")) - {self.out / "feedback" / n for n in names.values()}:
-            stale.unlink()
         say = words.load(self.master.language)
         notes = {one.who: self._notes(one, say) for one in self.graded}
         marks.write_csv(self.out / "grades.csv", marks.table(self.graded, self.marks, say, notes))
+        names, failed = pages.file_names(good), {}
+        for one in good:
+            master = self.masters[one.language]
+            try:
+                page = pages.feedback(one, master, self.marks, self.limits).encode()
+            except Exception as error:  # whatever is in a hand-in that no page can be made of: the others get theirs
+                page, failed[one.who] = pages.plain(one, master).encode(), f"{type(error).__name__}: {error}"[:200]
+            write_whole(self.out / "feedback" / names[one.who], page)
+        for stale in set((self.out / "feedback").glob("*.html")) - {self.out / "feedback" / n for n in names.values()}:
+            stale.unlink()
         links = {who: f"feedback/{name}" for who, name in names.items()}
         page = pages.overview(self.graded, self.master, self.marks, self._alike(good), links, self.level, self.limits)
         write_whole(self.out / "overview.html", page.encode())
         write_whole(self.out / "answers.html", pages.answers(good, self.master, self.marks).encode())
+        return failed
 
     def _notes(self, one: Graded, say: words.Words) -> list[str]:
         problem = [say(f"problem.{one.problem}", detail=one.detail)] if one.problem else []

@@ -31,6 +31,11 @@ class ChannelError(ValueError):
     """What came is no message, or cannot be sent."""
 
 
+def writable(text: str) -> str:
+    """The text with a question mark for each half of a character, which no file could be written with."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def write(stream: BinaryIO, message: dict[str, Any], blobs: list[bytes]) -> None:
     """Send one message."""
     head = json.dumps({**message, "blobs": [len(blob) for blob in blobs]}).encode()

@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from IPython.core.inputtransformer2 import TransformerManager
 
-from lib.teach.box.channel import ChannelError
+from lib.teach.box.channel import ChannelError, writable
 from lib.teach.box.process import Box, Killed
-from lib.teach.box.remote import Session, StudentError
+from lib.teach.box.remote import Session, StudentError, checked
 from lib.teach.master import Master, Test, names_set
 
 
@@ -89,7 +89,7 @@ class Judge:
             return
         self.ran.append(piece)
         if "failed" in answer:
-            self.errors[str(piece.cell)] = answer["failed"]
+            self.errors[str(piece.cell)] = checked(answer["failed"])
 
     def _run(self, session: Session, piece: Piece) -> dict[str, Any]:
         session.allow(self.box.limits.cell)
@@ -176,7 +176,7 @@ def _failed(test: Test, error: Exception) -> Outcome:
         message = f"{type(error).__name__}: {message}"
         for line, function, text in getattr(error, "told", {}).get("where", [])[-1:]:
             message += f"\n{function}, {line}: {text}"
-    return Outcome(test.id, 0, test.points, "visible", message[:4000])
+    return Outcome(test.id, 0, test.points, "visible", writable(message[:4000]))
 
 
 @contextlib.contextmanager

@@ -199,19 +199,36 @@ class _Through(torch.autograd.Function):
 def _raise(answer: dict[str, Any]) -> None:
     """If an answer is an error, raise it."""
     if "broken" in answer:
-        raise channel.ChannelError(str(answer["broken"].get("message"))[:500])
+        raise channel.ChannelError(checked(answer["broken"])["message"][:500])
     if "error" in answer:
         raise as_raised(answer["error"])
 
 
+def checked(told: Any) -> dict[str, Any]:
+    """What a student's process says of an error, whatever it sends, as ``worker`` would tell it and no more."""
+    told = {"bases": [], "where": []} | (told if isinstance(told, dict) else {})
+    bases, where = (told[key] if isinstance(told[key], list) else [] for key in ("bases", "where"))
+    frames = [frame for frame in where[-5:] if isinstance(frame, list) and len(frame) == 3]
+    return {
+        "type": _text(told.get("type"), 100) or "Exception",
+        "bases": [_text(name, 100) for name in bases[:20]],
+        "message": _text(told.get("message"), 2000),
+        "where": [[n if type(n) is int and 0 < n < 10**6 else 0, _text(f, 100), _text(t, 200)] for n, f, t in frames],
+    }
+
+
+def _text(value: Any, most: int) -> str:
+    return channel.writable(value[:most]).replace("\0", "") if isinstance(value, str) else ""
+
+
 def as_raised(told: Any) -> Exception:
     """What a student's process says was raised, as an exception of the same built-in kind."""
-    told = told if isinstance(told, dict) else {}
-    for name in [*told.get("bases", ()), "Exception"]:
-        kind = getattr(builtins, str(name), None)
+    told = checked(told)
+    for name in [*told["bases"], "Exception"]:
+        kind = getattr(builtins, name, None)
         if isinstance(kind, type) and issubclass(kind, Exception):
             try:
-                raised = type(str(told.get("type", name)), (StudentError, kind), {})(str(told.get("message", "")))
+                raised = type(told["type"], (StudentError, kind), {})(told["message"])
             except TypeError:  # one that takes more than a message
                 continue
             raised.told = told
