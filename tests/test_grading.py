@@ -20,8 +20,8 @@ from lib.files import ROOT, file_digest
 from lib.runs import records
 from lib.teach import align, alike, grade, handins, marks, master, release, reports, results, words
 from lib.teach.box import walls
-from lib.teach.box.judge import Judge
-from lib.teach.box.process import Box, Limits
+from lib.teach.box.judge import Judge, Piece
+from lib.teach.box.process import Box, Killed, Limits
 from lib.teach.grade import Graded
 from tests import tiny_assignment as tiny
 from tests.test_lab import Kit
@@ -920,3 +920,36 @@ def test_a_page_that_cannot_be_made_is_told_of_and_the_others_are_made(masters, 
     assert "could not be made" in (tmp_path / "out/feedback/1_1.html").read_text(encoding="utf-8")
     assert (tmp_path / "out/feedback/2_2.html").exists()
     assert set(grades(tmp_path)) == {"1.ipynb", "2.ipynb"}
+
+
+class Here:
+    """No process: cells run here. An endless one ends it, and a slow one when it is repeated."""
+
+    started = 0
+
+    def __init__(self, box, until):
+        self.names, self.process = {}, self
+        Here.started += 1
+
+    def cell(self, source):
+        if "endless" in source or ("slow" in source and Here.started > 1):
+            raise Killed("time")
+        exec(source, self.names)
+        return {}
+
+    def name(self, name):
+        return name in self.names, self.names.get(name)
+
+    def allow(self, seconds): ...
+
+    def end(self): ...
+
+
+def test_a_cell_that_is_too_slow_when_it_is_repeated_costs_itself_alone(masters, monkeypatch):
+    one = master.load(masters / "tiny.ipynb")
+    monkeypatch.setattr("lib.teach.box.judge.Session", Here)
+    cells = align.align(tiny.hand_in().cells, one).pieces
+    own = [Piece("slow = 1", cell=90), Piece("endless = 1", cell=91)]
+    found = Judge(one, Box("limits")).grade([*cells[:2], *own, *cells[2:]])
+    assert [test["points"] for test in found["tests"]] == [4, 6, 3]
+    assert found["errors"] == {"90": {"killed": "time"}, "91": {"killed": "time"}}

@@ -83,9 +83,7 @@ class Judge:
         try:
             answer = self._run(self._ready(), piece)
         except Killed as killed:
-            self._end()
-            self.errors[str(piece.cell)] = {"killed": killed.reason}
-            self.lost |= dict.fromkeys(names_set(piece.source), killed.reason)
+            self._lose(piece, killed)
             return
         self.ran.append(piece)
         if "failed" in answer:
@@ -96,14 +94,30 @@ class Judge:
         return session.cell(piece.source)
 
     def _ready(self) -> Session:
-        """The student's process; a new one, with all that it had run, if the last was ended."""
-        if self.session is None:
+        """The student's process; a new one, with all that it had run, if the last was ended.
+
+        A cell that was just quick enough may be too slow when it is repeated; then it is that cell that is lost.
+        """
+        while self.session is None:
             if time.monotonic() > self.until:
                 raise Killed("unrun")
             self.session = Session(self.box, self.until)
-            for piece in self.ran:
-                self._run(self.session, piece)
+            for piece in list(self.ran):
+                try:
+                    self._run(self.session, piece)
+                except Killed as killed:
+                    self._end()
+                    if time.monotonic() < self.until:
+                        self._lose(piece, killed)
+                    break
         return self.session
+
+    def _lose(self, piece: Piece, killed: Killed) -> None:
+        """Go on without a cell that has ended the process."""
+        self._end()
+        self.ran = [other for other in self.ran if other is not piece]
+        self.errors[str(piece.cell)] = {"killed": killed.reason}
+        self.lost |= dict.fromkeys(names_set(piece.source), killed.reason)
 
     def _end(self) -> None:
         if self.session is not None:
