@@ -9,6 +9,7 @@ import shutil
 import sys
 import types
 import zipfile
+from concurrent.futures import Future
 from datetime import datetime
 from pathlib import Path
 
@@ -953,3 +954,30 @@ def test_a_cell_that_is_too_slow_when_it_is_repeated_costs_itself_alone(masters,
     found = Judge(one, Box("limits")).grade([*cells[:2], *own, *cells[2:]])
     assert [test["points"] for test in found["tests"]] == [4, 6, 3]
     assert found["errors"] == {"90": {"killed": "time"}, "91": {"killed": "time"}}
+
+
+class Done(Future):
+    """What a pool of processes gives, done at once and here."""
+
+    def __init__(self, *_, **__):
+        super().__init__()
+        self._processes = {}
+
+    def submit(self, function, *given):
+        future = Done()
+        future.set_result(function(*given))
+        return future
+
+    def shutdown(self, **_): ...
+
+
+def test_two_hand_ins_of_one_place_have_each_its_own_result(masters, tmp_path, monkeypatch):
+    monkeypatch.setattr(grade, "ProcessPoolExecutor", Done)
+    monkeypatch.setattr(grade, "grade_one", lambda item, *_: Graded(item.who, "", "", item.place, detail=item.name))
+    items = [handins.HandIn("x.zip/a.ipynb", name.encode(), name=name, who=name) for name in ("Ada", "Bo", "Cy")]
+    room = class_room(masters, tmp_path)
+    for again in (False, True):
+        assert [before for _, before in room.grade(items, 2)] == [again] * 3
+    assert [(one.who, one.detail) for one in room.graded] == [
+        (name, name) for name in ("Ada", "Ada", "Bo", "Bo", "Cy", "Cy")
+    ]

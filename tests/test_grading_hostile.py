@@ -1,6 +1,7 @@
 """Hand-ins that mean harm, and those that were tampered with, cost their own points and nobody else's."""
 
 import socket
+import subprocess
 import threading
 import time
 
@@ -279,3 +280,17 @@ def test_nothing_that_a_process_says_keeps_the_class_from_its_marks(tmp_path):
     assert "ValueError: ?" in pages["𠮷" * 4]
     assert pages.keys() == {"𠮷" * 4, "liar", "text"}
     assert "13.0" in (room.out / "grades.csv").read_text(encoding="utf-8"), "an error in an own cell costs nothing"
+
+
+@boxed
+def test_what_is_hidden_is_so_within_the_data_too(tmp_path):
+    data, linked = tmp_path / "data", tmp_path / "link"
+    (data / "handins").mkdir(parents=True)
+    for name in ("mnist", "class.zip", "handins/marks"):
+        (data / name).write_text("there")
+    linked.symlink_to(data)
+    for place in (data, linked):
+        around = walls.around("bubblewrap", [place], [data / "handins", data / "class.zip", tmp_path / "not-there"])
+        shown = f"cat {place}/mnist; cat {place}/class.zip {place}/handins/marks"
+        said = subprocess.run([*around, "/bin/sh", "-c", shown], capture_output=True, text=True)
+        assert said.stdout == "there", said.stderr

@@ -112,32 +112,31 @@ def _in_processes(
     waiting: Sequence[tuple[HandIn, Path]], masters: Sequence[Master], box: Box, jobs: int
 ) -> Iterator[tuple[HandIn, Path, Graded]]:
     """Grade in ``jobs`` processes. Where one is ended from outside, what it and its neighbours had is graded alone."""
-    queue, alone = list(waiting), []
+    queue = list(waiting)
     while queue:
-        left = {item.place: (item, path) for item, path in queue}
+        left = dict(enumerate(queue))  # by number: of two archives of one name, places may be the same
         try:
-            for place, result in _pool(queue, masters, box, jobs):
-                item, path = left.pop(place)
-                yield item, path, result
+            for number, result in _pool(queue, masters, box, jobs):
+                yield *left.pop(number), result
         except BrokenProcessPool:
-            alone = list(left.values())[:jobs]
-            for item, path in alone:
+            for number in list(left)[:jobs]:
+                item, path = left.pop(number)
                 yield item, path, _by_itself(item, masters, box)
-                del left[item.place]
         queue = list(left.values())
 
 
 def _pool(
     queue: Sequence[tuple[HandIn, Path]], masters: Sequence[Master], box: Box, jobs: int
-) -> Iterator[tuple[str, Graded]]:
+) -> Iterator[tuple[int, Graded]]:
+    """The results by their places in the queue, each as it is done."""
     jobs = max(1, min(jobs, len(queue), MOST_PROCESSES))
     pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_obey)
-    running: dict[Future, str] = {}
-    todo = iter(queue)
+    running: dict[Future, int] = {}
+    todo = enumerate(queue)
     try:
         while True:
-            for item, _ in todo:
-                running[pool.submit(grade_one, replace(item, content=b""), masters, box)] = item.place
+            for number, (item, _) in todo:
+                running[pool.submit(grade_one, replace(item, content=b""), masters, box)] = number
                 if len(running) >= jobs:
                     break
             if not running:

@@ -19,7 +19,7 @@ class Room:
     def __init__(self, out: Path, masters: Sequence[Master], limits: Limits, level: str, hidden: Sequence[Path]):
         """Raises MarksError if something in ``manual.csv`` is no mark: before anything is graded."""
         self.out, self.masters, self.limits, self.level = out, {m.language: m for m in masters}, limits, level
-        self.hidden = [path if path.is_dir() else path.parent for path in hidden]
+        self.hidden = hidden
         first = next(iter(self.masters.values()))
         self.marks = marks.Marks(out / "manual.csv", list(first.manual.values()), list(first.tests.values()))
         self.graded: list[Graded] = []

@@ -61,7 +61,7 @@ def around(level: str, readable: Sequence[Path], hidden: Sequence[Path]) -> list
 
     Args:
         readable: files and folders beside Python and the kit's library that the command may read.
-        hidden: folders that it must not see, wherever they lie; bubblewrap alone can hide them.
+        hidden: files and folders that it must not see, wherever they lie; bubblewrap alone can hide them.
     """
     if level == "bubblewrap":
         return _bubblewrap(readable, hidden)
@@ -75,14 +75,18 @@ def _bubblewrap(readable: Sequence[Path], hidden: Sequence[Path]) -> list[str]:
     seen = _python()
     for path in [*SYSTEM, *(f"/etc/{name}" for name in SETTINGS), *map(str, seen)]:
         words += ["--ro-bind-try", path, path]
-    for path in (*hidden, ROOT / ".git"):
-        if path.is_dir() and any(path.resolve().is_relative_to(place) for place in [*map(Path, SYSTEM), *seen]):
-            words += ["--tmpfs", str(path.resolve())]
+    hidden = [path.resolve() for path in hidden if path.exists()]
+    for folder in [*(path if path.is_dir() else path.parent for path in hidden), ROOT.resolve() / ".git"]:
+        if folder.is_dir() and any(folder.is_relative_to(place) for place in [*map(Path, SYSTEM), *seen]):
+            words += ["--tmpfs", str(folder)]
     for name in KIT:
         words += ["--ro-bind-try", str(ROOT / name), str(ROOT / name)]
     words += ["--proc", "/proc", "--dev", "/dev", *_room("/dev/shm"), "--dir", "/tmp/work"]
     for path in readable:
         words += ["--ro-bind", str(path.resolve()), str(path.absolute())]
+        for inner in [inner for inner in hidden if inner.is_relative_to(path.resolve())]:
+            place = str(path.absolute() / inner.relative_to(path.resolve()))
+            words += ["--tmpfs", place] if inner.is_dir() else ["--ro-bind", "/dev/null", place]  # the data beside stay
     return [*words, "--chdir", "/tmp/work", "--"]
 
 
