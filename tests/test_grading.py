@@ -981,3 +981,54 @@ def test_two_hand_ins_of_one_place_have_each_its_own_result(masters, tmp_path, m
     assert [(one.who, one.detail) for one in room.graded] == [
         (name, name) for name in ("Ada", "Ada", "Bo", "Bo", "Cy", "Cy")
     ]
+
+
+def graded_by_command(masters, tmp_path, *words, given="in", out="out"):
+    """The command's status for a folder without a notebook that can be graded, which takes no time."""
+    (tmp_path / given).mkdir(exist_ok=True)
+    (tmp_path / given / "notes.ipynb").write_text("{}", encoding="utf-8")
+    places = [str(tmp_path / given), "--master", str(masters), "--out", str(tmp_path / out)]
+    return command.main(["assignment", "grade", *places, *words])
+
+
+def test_limits_stay_until_others_are_given(masters, tmp_path, capsys):
+    said = []
+    for words in ((), ("--seconds", "60"), (), ("--memory", "8"), ("--seconds", "40")):
+        assert graded_by_command(masters, tmp_path, *words) == 0
+        said.append(re.search(r"Limits: (\d+) s .*, 600 s and (\d) GB", capsys.readouterr().out).groups())
+    assert said == [("40", "4"), ("60", "4"), ("60", "4"), ("60", "8"), ("40", "8")]
+
+
+@pytest.mark.parametrize("name", ["grades.csv", "overview.html", "answers.html", "feedback/lab1.html"])
+def test_what_is_not_gradings_is_never_replaced(masters, tmp_path, capsys, name):
+    own = tmp_path / "out" / name
+    own.parent.mkdir(parents=True)
+    own.write_text("years of work")
+    assert graded_by_command(masters, tmp_path) == 1
+    assert f"was not made by grading and holds {name.split('/')[0]}, which" in capsys.readouterr().err
+    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [own]
+    (tmp_path / "out/results").mkdir()
+    (tmp_path / "out/results" / f"{'0' * 64}.json").touch()
+    assert graded_by_command(masters, tmp_path) == 0, "an earlier version of the kit wrote no mark"
+    assert name != "feedback/lab1.html" or own.exists()
+
+
+def test_another_class_does_not_take_the_place_of_the_first(masters, tmp_path, capsys):
+    assert graded_by_command(masters, tmp_path) == 0
+    assert graded_by_command(masters, tmp_path, given="other") == 1
+    assert f"holds the grades of {tmp_path / 'in'}, which would be replaced by" in capsys.readouterr().err
+    (tmp_path / "term").mkdir()
+    for name in ("in", "out"):
+        (tmp_path / name).rename(tmp_path / "term" / name)
+    assert graded_by_command(masters, tmp_path / "term") == 0, "both were moved"
+
+
+def test_only_pages_that_grading_wrote_are_removed(masters, tmp_path):
+    room = class_room(masters, tmp_path)
+    room.graded = [Graded(who, who, who, f"{who}.ipynb") for who in ("1", "2")]
+    room.write()
+    (tmp_path / "out/feedback/own.html").write_text("the teacher's")
+    again = class_room(masters, tmp_path)
+    again.graded = room.graded[:1]
+    again.write()
+    assert {path.name for path in (tmp_path / "out/feedback").iterdir()} == {"1_1.html", "own.html"}

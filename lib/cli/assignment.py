@@ -28,9 +28,10 @@ def add_to(add: Any) -> None:
     grade.add_argument("handins", type=Path, metavar="FOLDER", help="notebooks and zip files, by any name")
     grade.add_argument("--out", help="default: FOLDER-graded beside it", **place)
     grade.add_argument("--jobs", type=int, default=0, metavar="N", help="how many at once; default: one a core")
-    grade.add_argument("--seconds", type=float, default=40, metavar="S", help="for one cell or test; default: 40")
-    grade.add_argument("--total", type=float, default=600, metavar="S", help="for one hand-in; default: 600")
-    grade.add_argument("--memory", type=float, default=4, metavar="GB", help="for one hand-in; default: 4")
+    last = "default: as the last time into the same folder, at first"
+    grade.add_argument("--seconds", type=float, metavar="S", help=f"for one cell or test; {last}: 40")
+    grade.add_argument("--total", type=float, metavar="S", help=f"for one hand-in; {last}: 600")
+    grade.add_argument("--memory", type=float, metavar="GB", help=f"for one hand-in; {last}: 4")
     check = commands("check", help="say what can be said of handed-in reports and their records")
     check.add_argument("reports", type=Path, nargs="+", metavar="REPORT", help="reports, or folders of them")
     check.add_argument("--out", default=None, type=Path, metavar="FILE", help="a table of it as CSV")
@@ -63,11 +64,9 @@ def _grade(asked: argparse.Namespace) -> int:
     if not asked.handins.exists():
         raise LabError(f"There is no {asked.handins}: name the folder, or the zip file, of what was handed in.")
 
-    from lib.teach import grade, handins, marks, master, release, results
+    from lib.teach import grade, handins, kept, marks, master, release, results
     from lib.teach.box import walls
-    from lib.teach.box.process import Limits
 
-    limits = Limits(asked.seconds, asked.total, int(asked.memory * 2**30))
     name = asked.handins.name if asked.handins.is_dir() else asked.handins.stem
     out = asked.out or asked.handins.with_name(f"{name}-graded")
     if out.resolve().is_relative_to(asked.handins.resolve()):
@@ -76,14 +75,18 @@ def _grade(asked: argparse.Namespace) -> int:
         raise LabError(f"{out} is a file, not a folder: name another folder with --out.")
     try:
         masters = release.masters(asked.master)
+        before = kept.Kept(out, asked.handins)
+        limits = before.limits(seconds=asked.seconds, total=asked.total, memory=asked.memory)
         items = handins.collect(asked.handins, lambda item: grade.choose(item, masters) is not None)
         if not items:
             raise LabError(f"{asked.handins} holds no notebook and no archive: nothing was handed in there.")
         level = walls.best()
         print(_told(level), flush=True)
-        room = results.Room(out, masters, limits, level, [asked.handins, out, asked.master])
+        whole = f"{limits.total:g} s and {limits.memory / 2**30:g} GB"
+        print(f"Limits: {limits.cell:g} s for a cell or test, {whole} for a hand-in.", flush=True)
+        room = results.Room(out, masters, limits, level, [asked.handins, out, asked.master], before)
         return _followed(room, items, asked.jobs)
-    except (release.ReleaseError, master.MasterError, marks.MarksError) as error:
+    except (release.ReleaseError, master.MasterError, marks.MarksError, kept.FolderError) as error:
         raise LabError(str(error)) from None
 
 

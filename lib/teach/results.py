@@ -10,14 +10,24 @@ from lib.teach.align import visible
 from lib.teach.box.process import Limits
 from lib.teach.grade import Graded
 from lib.teach.handins import HandIn
+from lib.teach.kept import Kept
 from lib.teach.master import Master, role
 
 
 class Room:
     """Where hand-ins are graded to, and by what."""
 
-    def __init__(self, out: Path, masters: Sequence[Master], limits: Limits, level: str, hidden: Sequence[Path]):
-        """Raises MarksError if something in ``manual.csv`` is no mark: before anything is graded."""
+    def __init__(
+        self, out: Path, masters: Sequence[Master], limits: Limits, level: str, hidden: Sequence[Path],
+        kept: Kept | None = None,
+    ):  # fmt: skip
+        """Looks, before anything is graded, whether it may be.
+
+        Raises:
+            MarksError: something in ``manual.csv`` is no mark.
+            FolderError: ``out`` is not grading's.
+        """
+        self.kept = kept or Kept(out)
         self.out, self.masters, self.limits, self.level = out, {m.language: m for m in masters}, limits, level
         self.hidden = hidden
         first = next(iter(self.masters.values()))
@@ -26,6 +36,7 @@ class Room:
 
     def grade(self, items: Sequence[HandIn], jobs: int = 0) -> Iterator[tuple[Graded, bool]]:
         """Grade hand-ins; each when it is done, and whether it was before."""
+        self.kept.write()
         order = {item.who: number for number, item in enumerate(items)}
         box = grade.box_for(self.level, self.limits, self.hidden)
         for one, before in grade.grade_all(
@@ -53,6 +64,7 @@ class Room:
         notes = {one.who: self._notes(one, say) for one in self.graded}
         marks.write_csv(self.out / "grades.csv", marks.table(self.graded, self.marks, say, notes))
         names, failed = pages.file_names(good), {}
+        self.kept.feedback(names.values())
         for one in good:
             master = self.masters[one.language]
             try:
@@ -60,8 +72,6 @@ class Room:
             except Exception as error:  # whatever is in a hand-in that no page can be made of: the others get theirs
                 page, failed[one.who] = pages.plain(one, master).encode(), f"{type(error).__name__}: {error}"[:200]
             write_whole(self.out / "feedback" / names[one.who], page)
-        for stale in set((self.out / "feedback").glob("*.html")) - {self.out / "feedback" / n for n in names.values()}:
-            stale.unlink()
         links = {who: f"feedback/{name}" for who, name in names.items()}
         page = pages.overview(self.graded, self.master, self.marks, self._alike(good), links, self.level, self.limits)
         write_whole(self.out / "overview.html", page.encode())
