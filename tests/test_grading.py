@@ -993,8 +993,8 @@ def graded_by_command(masters, tmp_path, *words, given="in", out="out"):
 
 def test_limits_stay_until_others_are_given(masters, tmp_path, capsys):
     said = []
-    for words in ((), ("--seconds", "60"), (), ("--memory", "8"), ("--seconds", "40")):
-        assert graded_by_command(masters, tmp_path, *words) == 0
+    for given in ((), ("--seconds", "60"), (), ("--memory", "8"), ("--seconds", "40")):
+        assert graded_by_command(masters, tmp_path, *given) == 0
         said.append(re.search(r"Limits: (\d+) s .*, 600 s and (\d) GB", capsys.readouterr().out).groups())
     assert said == [("40", "4"), ("60", "4"), ("60", "4"), ("60", "8"), ("40", "8")]
 
@@ -1032,3 +1032,22 @@ def test_only_pages_that_grading_wrote_are_removed(masters, tmp_path):
     again.graded = room.graded[:1]
     again.write()
     assert {path.name for path in (tmp_path / "out/feedback").iterdir()} == {"1_1.html", "own.html"}
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_how_many_are_graded_is_told_while_they_are(masters, tmp_path, monkeypatch, capsys, terminal):
+    monkeypatch.setattr(grade, "ProcessPoolExecutor", Done)
+    monkeypatch.setattr(grade, "grade_one", lambda item, *_: Graded(item.who, "", "", item.place))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
+    (tmp_path / "in").mkdir()
+    for number in ("20260001", "20260002"):
+        nbformat.write(tiny.hand_in("", number), tmp_path / "in" / f"{number}.ipynb")
+    assert graded_by_command(masters, tmp_path) == 0
+    said = capsys.readouterr().out
+    assert "1 of 3 · notes.ipynb · cannot be graded: " in said
+    assert re.search(r"2 of 3 · 2026000[12] · 0 points by tests · 0 s · \d s left\n", said)
+    assert re.search(r"3 of 3 · 2026000[12] · 0 points by tests · 0 s\n", said)
+    assert re.search(r"Of 3 hand-ins: 2 graded in \d s, 0 unchanged since they were graded, 1 that cannot be.\n", said)
+    assert ("0 of 3" in said) == terminal
+    assert graded_by_command(masters, tmp_path) == 0
+    assert re.search(r"0 graded in \d s, 2 unchanged", capsys.readouterr().out)

@@ -4,11 +4,13 @@ import argparse
 import sys
 import time
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from lib.cli import LabError
 from lib.files import ROOT
+from lib.progress import duration
 
 MASTERS = ROOT / "notebooks" / "assignment"
 WITHOUT = '{name} is missing, which only teachers need. This installs it: "{python}" -m pip install -e "{root}[teach]"'
@@ -97,18 +99,29 @@ def _told(level: str) -> str:
 
 
 def _followed(room: Any, items: list, jobs: int) -> int:
-    began, counts = time.monotonic(), Counter()
-    for one, before in room.grade(items, jobs):
-        counts["problem" if one.problem else "before" if before else "new"] += 1
-        if one.problem:
-            print(f"{one.who} · cannot be graded: {room.problem(one)}", flush=True)
-        elif not before:
-            print(f"{one.who} · {one.by_tests:g} points by tests · {one.seconds:.0f} s", flush=True)
+    from rich.console import Console
+
+    began, counts, took = time.monotonic(), Counter(), 0
+    alive = Console(highlight=False).status(f"0 of {len(items)}") if sys.stdout.isatty() else None
+    with alive or nullcontext():
+        for number, (one, before) in enumerate(room.grade(items, jobs), 1):
+            counts["problem" if one.problem else "before" if before else "new"] += 1
+            took += not before  # what was there before comes first and takes no time
+            so_far, left = f"{number} of {len(items)}", ""
+            if took and number < len(items):
+                left = f" · {duration((time.monotonic() - began) / took * (len(items) - number))} left"
+            if one.problem:
+                print(f"{so_far} · {one.who} · cannot be graded: {room.problem(one)}{left}", flush=True)
+            elif not before:
+                points = f"{one.by_tests:g} points by tests · {one.seconds:.0f} s"
+                print(f"{so_far} · {one.who} · {points}{left}", flush=True)
+            if alive:
+                alive.update(so_far + left)
     for who, why in room.write().items():
         print(f"{who} · has a page with the points alone, for the whole could not be made: {why}", flush=True)
     print(
-        f"{counts['new']} graded in {time.monotonic() - began:.0f} s, {counts['before']} unchanged since they were "
-        f"graded, {counts['problem']} that cannot be."
+        f"Of {len(items)} hand-ins: {counts['new']} graded in {time.monotonic() - began:.0f} s, {counts['before']} "
+        f"unchanged since they were graded, {counts['problem']} that cannot be."
     )
     for name in ("overview.html", "grades.csv", "manual.csv", "answers.html", "feedback"):
         print(f"  {room.out.absolute() / name}")

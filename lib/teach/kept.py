@@ -46,9 +46,8 @@ class Kept:
 
     def limits(self, **given: float | None) -> Limits:
         """Those given, else those of the last time in this folder: other limits would change everybody's points."""
-        found = (
-            LIMITS | self.said.get("limits", {}) | {name: value for name, value in given.items() if value is not None}
-        )
+        given = {name: value for name, value in given.items() if value is not None}
+        found = LIMITS | self.said.get("limits", {}) | given
         self.said["limits"] = found
         return Limits(found["seconds"], found["total"], int(found["memory"] * 2**30))
 
