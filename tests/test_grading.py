@@ -956,6 +956,18 @@ def test_a_cell_that_is_too_slow_when_it_is_repeated_costs_itself_alone(masters,
     assert found["errors"] == {"90": {"killed": "time"}, "91": {"killed": "time"}}
 
 
+def test_when_all_time_is_used_up_no_cell_is_blamed(masters, monkeypatch):
+    one = master.load(masters / "tiny.ipynb")
+    monkeypatch.setattr("lib.teach.box.judge.Session", Here)
+    judge = Judge(one, Box("limits"))
+    judge.ran = [Piece("endless = 1", cell=9)]
+    ended = iter([0.0, *[judge.until + 1] * 9])
+    monkeypatch.setattr("lib.teach.box.judge.time", types.SimpleNamespace(monotonic=lambda: next(ended)))
+    with pytest.raises(Killed, match="unrun"):
+        judge._ready()
+    assert not judge.errors
+
+
 class Done(Future):
     """What a pool of processes gives, done at once and here."""
 
