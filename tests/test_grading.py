@@ -285,7 +285,7 @@ def test_nobody_takes_anothers_place_by_writing_their_number(tmp_path):
         nbformat.write(tiny.hand_in("甲", "20230001"), tmp_path / folder / "x.ipynb")
     found = handins.collect(tmp_path)
     assert [item.number for item in found] == ["20230001", "20230002"]
-    assert found[1].notes == ["number"]
+    assert found[1].notes == ["number", ("name", ["乙", "甲"])]
 
 
 def test_metadata_that_a_program_dropped_is_found_again(masters):

@@ -3,29 +3,41 @@
 Nothing is unpacked to the disk: a zip's members are read into memory, so many bytes and no more.
 """
 
+import hashlib
 import io
 import re
 import stat
+import unicodedata
 import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import nbformat
 
-from lib.teach.master import grade_id, parsed
+from lib.teach import words
+from lib.teach.master import grade_id, parsed, role
+from lib.teach.variants import normalised
 
 LARGEST = 50 << 20  # bytes of a notebook, pictures in its outputs included
 ARCHIVE = 4 << 30  # bytes that all members of one archive may have together
+SMALL, PACKED = 200 << 20, 20  # bytes that any archive may hold, and how many times its own size a larger one may
 MEMBERS = 20_000
-NUMBER = re.compile(r"(?<!\d)\d{5,20}(?!\d)")  # such as students have
+NUMBER = re.compile(r"(?:(?<![A-Za-z])[A-Za-z]{1,3})?(?<!\d)\d{5,20}(?!\d)")  # such as students have, SA23010001 too
+PHONE = re.compile(r"1[3-9]\d{9}")
+CHINESE = "[\u4e00-\u9fff]"
+SHORT = 20_000  # characters of a cell that may say a name and number
+STUB = re.compile(r"#.*\n\s*raise NotImplementedError\(\)")  # what stands in place of a solution, in any language
 LONGEST = 10**20  # no number of a student has so many digits, and of much longer ones Python makes no text
 DEEP = 3  # a zip of a class holds a zip of each student, which holds a zip of a folder
 OTHER_ARCHIVES = (".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
+NOTEBOOKS = (".ipynb", ".ipynb.txt", ".ipynb.json")  # the last two are what browsers and mail programs make of it
+READ = (".ipynb", ".zip")
+NOTHING = ("nothing", "empty")
 SKIPPED = ("__MACOSX", ".ipynb_checkpoints")
 
 
@@ -34,7 +46,7 @@ class HandIn:
     """One file that was handed in. ``problem`` is a word for why it cannot be graded, with ``detail``."""
 
     place: str  # its path, through archives too
-    content: bytes = b""
+    content: bytes = b""  # its SHA-256 once the notebook is read
     time: float = 0
     problem: str = ""
     detail: str = ""
@@ -43,27 +55,69 @@ class HandIn:
     notebook: Any = None
     who: str = ""  # the number, else the name, else the file, made unique
     folder: str = ""  # the student whom the path names
-    others: list[str] = field(default_factory=list)  # places of what the same student handed in before
-    notes: list[str] = field(default_factory=list)  # number: another in the path; twice: another has the same
+    loose: bool = False  # counts only if the path names a student
+    others: list[str] = field(default_factory=list)  # places of what else the same student handed in
+    notes: list[Any] = field(default_factory=list)  # words, or (word, what it is told with)
 
 
 def collect(folder: Path, fits: Callable[[HandIn], bool] = lambda item: True) -> list[HandIn]:
     """Everything below a folder, or in one zip file, with each student's number and name.
 
-    Of several notebooks of a student whom the path names the newest that ``fits`` counts; it names the ``others``.
-    ``fits`` says whether a notebook that could be read is of this assignment.
+    Of several notebooks of a student whom the path names the newest with work in it that ``fits`` counts; it names the
+    ``others``. ``fits`` says whether a notebook that could be read is of this assignment. Who handed in something, but
+    no notebook, is among them with a problem.
     """
-    found = list(_walk(folder) if folder.is_dir() else _file(folder.resolve(), folder.name))
-    for item in found:
+    found = []
+    for item in _walk(folder) if folder.is_dir() else _file(folder.resolve(), folder.name):
         _open(item)
-    _name(found, folder.name if folder.is_file() else "")
-    return _newest(found, fits)
+        found.append(item)
+    root = folder.name if folder.is_file() else ""
+    found = _with_nothing(found, root)
+    _name(found, root)
+    for item, place in zip(found, _unlike([item.place for item in found]), strict=True):
+        item.place = place
+    return _newest([item for item in found if item.folder or not item.loose], fits)
+
+
+def _unlike(places: list[str]) -> list[str]:
+    """The places, each once: a zip may hold several members of one name. They get #2, #3 … behind them."""
+    given: dict[str, None] = {}
+    for place in places:
+        one = next(name for n in count(1) if (name := place if n == 1 else f"{place}#{n}") not in given)
+        given[one] = None
+    return list(given)
+
+
+def _with_nothing(found: list[HandIn], root: str) -> list[HandIn]:
+    """The notebooks and archives, and one hand-in with a problem for each folder or archive that gave none of them.
+
+    It is the outermost such folder. Within a student's own it is no loss, so where the path names nobody only those
+    count that lie beside hand-ins of others; a single file counts only if it names a student.
+    """
+    given = [item for item in found if item.problem not in NOTHING]
+    held = Counter(up for item in given for path in [PurePosixPath(item.place)] for up in (path, *path.parents))
+    names: dict[PurePosixPath, list[str]] = defaultdict(list)
+    for item in found:
+        path = PurePosixPath(item.place)
+        outermost = (up for up in (*reversed(path.parents), path) if not held[up] and up.name not in ("", root))
+        if item.problem in NOTHING and (top := next(outermost, None)):
+            names[top] += [str(path.relative_to(top))] if item.problem == "nothing" else []
+    for top, there in names.items():
+        beside = bool(given) and (held[top.parent] > 1 or top.parent.as_posix() in (".", root))
+        told = ", ".join("" if name == "." else name for name in there[:5]) + (" …" if len(there) > 5 else "")
+        item = HandIn(top.as_posix(), problem="nothing" if there else "empty", detail=told or top.name)
+        item.loose = there == ["."] or not beside
+        given.append(item)
+    return given
 
 
 def _walk(folder: Path) -> Iterator[HandIn]:
     for path in sorted(folder.rglob("*")):
         place = _writable(path.relative_to(folder).as_posix())
-        if any(part in SKIPPED or part.startswith(".") for part in PurePosixPath(place).parts) or path.is_dir():
+        if any(part in SKIPPED or part.startswith(".") for part in PurePosixPath(place).parts):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            yield HandIn(place, problem="empty")
             continue
         try:
             yield from _file(path, place)
@@ -74,40 +128,59 @@ def _walk(folder: Path) -> Iterator[HandIn]:
 def _file(path: Path, place: str) -> Iterator[HandIn]:
     if path.is_symlink() or not path.is_file():
         yield HandIn(place, problem="link")
-    elif path.suffix.lower() == ".zip" and path.stat().st_size <= ARCHIVE:
+        return
+    ending, about = _ending(place), path.stat()
+    if ending == ".zip" and about.st_size <= ARCHIVE:
         with path.open("rb") as file:
-            yield from _archive(place, file, 1)
-    elif path.stat().st_size > LARGEST:
-        yield HandIn(place, problem="large")
+            yield from _dated(_archive(place, file, about.st_size, 1), about.st_mtime)
+    elif ending in (".zip", ".ipynb") and about.st_size > LARGEST:
+        yield HandIn(place, time=about.st_mtime, problem="large")
     else:
-        yield from _one(place, path.read_bytes() if path.suffix.lower() == ".ipynb" else b"", path.stat().st_mtime)
+        yield from _dated(_one(place, path.read_bytes() if ending == ".ipynb" else b""), about.st_mtime)
 
 
-def _one(place: str, content: bytes, time: float, depth: int = 0) -> Iterator[HandIn]:
+def _dated(items: Iterator[HandIn], time: float) -> Iterator[HandIn]:
+    """The items, with this time where they have none of their own."""
+    for item in items:
+        item.time = item.time or time
+        yield item
+
+
+def _ending(name: str) -> str:
+    """The kind of file that a name promises."""
+    return ".ipynb" if name.lower().endswith(NOTEBOOKS) else PurePosixPath(name).suffix.lower()
+
+
+def _one(place: str, content: bytes, depth: int = 0) -> Iterator[HandIn]:
     """A file by its ending; what is neither notebook nor archive is not a hand-in of this kind."""
-    ending = PurePosixPath(place).suffix.lower()
+    ending = _ending(place)
     if ending == ".ipynb":
-        yield HandIn(place, content, time)
+        yield HandIn(place, content)
     elif ending == ".zip":
-        yield from _archive(place, io.BytesIO(content), depth + 1)
+        yield from _archive(place, io.BytesIO(content), len(content), depth + 1)
     elif ending in OTHER_ARCHIVES:
         yield HandIn(place, problem="archive", detail=ending)
+    else:
+        yield HandIn(place, problem="nothing")
 
 
-def _archive(place: str, file: Any, depth: int) -> Iterator[HandIn]:
+def _archive(place: str, file: Any, size: int, depth: int) -> Iterator[HandIn]:
     """The members of a zip file, those refused that a careless program would be harmed by."""
     if depth > DEEP:
         yield HandIn(place, problem="nested")
         return
+    yield HandIn(place, problem="empty")
     try:
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
-            if len(members) > MEMBERS or sum(member.file_size for member in members) > ARCHIVE:
+            names = _names(members)
+            left = min(ARCHIVE, max(SMALL, PACKED * size))
+            read = sum(m.file_size for m, name in zip(members, names, strict=True) if _ending(name) in READ)
+            if len(members) > MEMBERS or read > left:
                 yield HandIn(place, problem="bomb")
                 return
-            left = ARCHIVE
-            for member in members:
-                for item in _member(place, archive, member, depth):
+            for member, name in zip(members, names, strict=True):
+                for item in _dated(_member(place, archive, member, name, depth), _seconds(member.date_time)):
                     left -= len(item.content)
                     yield item
                 if left < 0:
@@ -117,8 +190,7 @@ def _archive(place: str, file: Any, depth: int) -> Iterator[HandIn]:
         yield HandIn(place, problem="broken", detail=str(error)[:200])
 
 
-def _member(place: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo, depth: int) -> Iterator[HandIn]:
-    name = _member_name(member)
+def _member(place: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, depth: int) -> Iterator[HandIn]:
     inner = f"{place}/{name}"
     parts = PurePosixPath(name).parts
     if member.is_dir() or any(part in SKIPPED or part.startswith("._") for part in parts):
@@ -129,9 +201,9 @@ def _member(place: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo, depth
     if stat.S_ISLNK(member.external_attr >> 16):
         yield HandIn(inner, problem="link")
         return
-    ending = PurePosixPath(name).suffix.lower()
-    if ending not in (".ipynb", ".zip"):
-        yield from _one(inner, b"", 0, depth)
+    ending = _ending(name)
+    if ending not in READ:
+        yield from _one(inner, b"", depth)
         return
     if member.flag_bits & 1:
         yield HandIn(inner, problem="locked")
@@ -146,23 +218,24 @@ def _member(place: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo, depth
     if len(content) > most:
         yield HandIn(inner, problem="bomb" if member.compress_size * 100 < most else "large")
         return
-    yield from _one(inner, content, _seconds(member.date_time), depth)
+    yield from _one(inner, content, depth)
 
 
-def _member_name(member: zipfile.ZipInfo) -> str:
-    """A member's path. Programs on Chinese Windows write GBK and do not say so; zipfile then reads it as cp437."""
-    name = member.filename
-    if not member.flag_bits & 0x800:
+def _names(members: list[zipfile.ZipInfo]) -> list[str]:
+    """The members' paths. Programs on Chinese Windows write GBK and do not say so; zipfile then reads it as cp437.
+
+    One program wrote them all, so all are in one encoding: many a name in GBK alone could be UTF-8 as well.
+    """
+    names = [member.filename for member in members]
+    unsaid = [n for n, member in enumerate(members) if not member.flag_bits & 0x800]
+    for encoding in ("utf-8", "gb18030"):
         try:
-            raw = name.encode("cp437")
-        except UnicodeEncodeError:
-            return name.replace("\\", "/")
-        for encoding in ("utf-8", "gb18030"):
-            try:
-                return raw.decode(encoding).replace("\\", "/")
-            except UnicodeDecodeError:
-                continue
-    return name.replace("\\", "/")
+            for n, name in [(n, members[n].filename.encode("cp437").decode(encoding)) for n in unsaid]:
+                names[n] = name
+            break
+        except UnicodeError:
+            continue
+    return [name.replace("\\", "/") for name in names]
 
 
 def _seconds(date: tuple[int, ...]) -> float:
@@ -188,6 +261,7 @@ def _open(item: HandIn) -> None:
         item.notebook = notebook
     except Exception as error:  # whatever a student's file makes nbformat raise
         item.problem, item.detail = "unreadable", f"{type(error).__name__}: {error}"[:200]
+    item.content = hashlib.sha256(item.content).digest()
 
 
 def _writable(text: str) -> str:
@@ -206,26 +280,51 @@ def _name(found: list[HandIn], root: str) -> None:
     said = [_said(item.notebook) if item.notebook is not None else {} for item in found]
     own = [(_clean(one.get("number", "")), _clean(one.get("student", ""))) for one in said]
     named: dict[str, set[str]] = defaultdict(set)
-    for (_, _, folder), (number, name) in zip(placed, own, strict=True):
-        named[folder].update(filter(None, [number or name]))
-    for item, (in_path, _, folder), (number, name) in zip(found, placed, own, strict=True):
-        item.folder = folder
-        if in_path and in_path not in named[folder] and len(named[folder]) > 1:
-            item.folder = f"{folder} {number or name}" if number or name else ""
+    for place, (number, name) in zip(placed, own, strict=True):
+        named[place.folder].update(filter(None, [normalised(number) or name]))
+    for item, place, (number, name) in zip(found, placed, own, strict=True):
+        item.folder = place.folder
+        if place.number and normalised(place.number) not in named[place.folder] and len(named[place.folder]) > 1:
+            item.folder = f"{place.folder} {number or name}" if number or name else ""
     holders: dict[str, set[str]] = defaultdict(set)
-    for item, (number, *_) in zip(found, placed, strict=True):
-        holders[number].add(item.folder or item.place)
-    for item, (number, name, _), (own_number, own_name) in zip(found, placed, own, strict=True):
-        alone = len(holders[number]) == 1
-        item.number, item.name = (number if alone else "") or own_number, own_name or name
-        if alone and number and own_number and number != own_number:
-            item.notes.append("number")
+    for item, place in zip(found, placed, strict=True):
+        holders[place.number].add(item.folder or item.place)
+    for item, place, (number, name) in zip(found, placed, own, strict=True):
+        in_path = place.number if len(holders[place.number]) == 1 else ""
+        if in_path and number and normalised(in_path) != normalised(number):
+            phone = PHONE.fullmatch(in_path) and not PHONE.fullmatch(number)
+            item.notes.append(("phone", [in_path, number]) if phone else "number")
+            in_path = "" if phone else in_path
+        item.number, item.name = in_path or number, name or place.name
+        if name and place.name and place.by != "guess":
+            item.name = _both(place, name)
+            # of 李四 and Li Si nobody can tell without a dictionary whether they are one
+            if not _same(place.name, name) and _is_chinese(place.name) == _is_chinese(name):
+                item.notes.append(("name", [place.name, name]))
+
+
+def _both(place: "Placed", name: str) -> str:
+    """The name to be shown for the one in the path and the one in the notebook."""
+    if _same(place.name, name):
+        return max(place.name, name, key=len)
+    # what a platform calls its users, or a Latin word in a path, may be no name that the teacher knows
+    return place.name if place.by == "path" and _is_chinese(place.name) else f"{place.name} ({name})"
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two names may be one: words of it left out, or its letters in another order, as Canvas has them."""
+    first, second = (set(re.findall(r"\w+", unicodedata.normalize("NFKC", name).casefold())) for name in (one, other))
+    return first <= second or second <= first or sorted(normalised(one)) == sorted(normalised(other))
+
+
+def _is_chinese(name: str) -> bool:
+    return bool(re.search(CHINESE, name))
 
 
 def _said(notebook: Any) -> dict[str, str]:
     """What the notebook's cell for it says: ``student = "…"`` and ``number = "…"``, texts or whole numbers."""
     found: dict[str, str] = {}
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code" and len(cell.source) <= SHORT]
     for cell in sorted(cells, key=lambda cell: grade_id(cell) != "student")[:5]:
         for node in parsed(cell.source).body:
             target = getattr(node, "targets", [None])[0]
@@ -239,7 +338,16 @@ def _said(notebook: Any) -> dict[str, str]:
     return found
 
 
-def _placed(places: list[str]) -> list[tuple[str, str, str]]:
+class Placed(NamedTuple):
+    """What a path says: number and name, the student whom they tell apart, and what put them there."""
+
+    number: str = ""
+    name: str = ""
+    folder: str = ""
+    by: str = ""  # platform, path, or guess for a Latin word in the name of a file
+
+
+def _placed(places: list[str]) -> list[Placed]:
     """Number and name that a platform put into each path, and what it tells its students apart by.
 
     Moodle ``Ada Lovelace_12345_assignsubmission_file/x.ipynb``, Canvas ``lovelaceada_LATE_12345_67890_x.ipynb``,
@@ -250,9 +358,30 @@ def _placed(places: list[str]) -> list[tuple[str, str, str]]:
     parts of several numbers and names: that is the archive of a class. Two files are one student's only if the rest of
     their paths down to there is the same as well, for what looks like a student's number may be a date.
     """
-    paths = [[p for p in re.sub(r"\.(zip|ipynb)(?=/|$)", "", place, flags=re.I).split("/") if p] for place in places]
+    paths = [
+        [
+            p
+            for p in re.sub(r"\.(zip|ipynb(\.txt|\.json)?)(?=/|$)|\.[a-z]\w{1,4}$", "", place, flags=re.I).split("/")
+            if p
+        ]
+        for place in places
+    ]
     seen = Counter(number for place in set(places) for number in set(NUMBER.findall(place)))
-    numbered = [[(at, *found) for at, part in enumerate(parts) if (found := _numbered(part, seen))] for parts in paths]
+    taken = [[(at, *found) for at, part in enumerate(parts) if (found := _numbered(part, seen))] for parts in paths]
+    numbers: dict[Any, set[str]] = defaultdict(set)  # by place in the path, and by what is written beside them there
+    for at, number, pieces in (entry for some in taken for entry in some):
+        for key in (at, *((at, piece) for piece in pieces)):
+            numbers[key].add(number)
+
+    def shared(at: int, piece: str) -> bool:  # 实验五 and 计科 are of many students, a name is of one or two
+        here, of = len(numbers[at]), len(numbers[at, piece])
+        return of > 1 and (of == here or of > max(2, here / 10))
+
+    def named(at: int, pieces: list[str]) -> str:
+        chinese = [piece for piece in pieces if re.fullmatch(f"(?:{CHINESE}|·){{2,10}}", piece)]
+        return next((piece for piece in chinese if not shared(at, piece)), [*chinese, *pieces, ""][0])
+
+    numbered = [[(at, number, named(at, pieces)) for at, number, pieces in some] for some in taken]
     inside: dict[tuple[str, ...], set[tuple[str, str]]] = defaultdict(set)
     for parts, some in zip(paths, numbered, strict=True):
         for (at, *_), (_, *following) in pairwise(some):
@@ -271,12 +400,14 @@ def _placed(places: list[str]) -> list[tuple[str, str, str]]:
         moodle = next(filter(None, map(_by_moodle, parts)), None)
         canvas = next(filter(None, map(_by_canvas, parts[: outermost + 1])), None) if canvases else None
         if platform := moodle or canvas:
-            found.append(("", *platform))
+            found.append(Placed("", *platform, "platform"))
         elif own:
             at, number, name = own[0]
-            found.append((number, name, "/".join([*parts[:at], number, name])))
+            by = "path" if _is_chinese(name) or at < len(parts) - 1 else "guess"
+            shown = "" if shared(at, name) else name
+            found.append(Placed(number, shown, "/".join([*parts[:at], number, name]), by))
         else:
-            found.append(("", "", ""))
+            found.append(Placed())
     return found
 
 
@@ -287,20 +418,22 @@ def _by_moodle(part: str) -> tuple[str, str] | None:
 
 
 def _by_canvas(part: str) -> tuple[str, str] | None:
-    """The same of Canvas."""
-    found = re.match(r"([^\W\d_]+)(?:_LATE)?_(\d+)_\d+_", part)
-    return (found[1], f"{found[1]} {found[2]}") if found else None
+    """The same of Canvas, whose own numbers look like no student's: ``张三_20230010_1_simclr`` is not its work."""
+    found = re.match(r"([^\W\d_]+)(?:_LATE)?_(\d+)_(\d+)_", part)
+    if found is None or (len(found[2]) >= 8 and (found[2].startswith(("19", "20")) or len(found[3]) < 4)):
+        return None
+    return found[1], f"{found[1]} {found[2]}"
 
 
-def _numbered(part: str, seen: Counter[str]) -> tuple[str, str] | None:
-    """A number such as students have, and the name beside it. Of several the rarest by ``seen``: others are dates."""
+def _numbered(part: str, seen: Counter[str]) -> tuple[str, list[str]] | None:
+    """A number such as students have, and the words beside it. Of several the rarest by ``seen``: others are dates."""
     numbers = [found[0] for found in NUMBER.finditer(part) if not re.match(r"\s*[班组级届]", part[found.end() :])]
     if not numbers:
         return None
-    number = min(numbers, key=seen.__getitem__)
-    pieces = [p for p in re.split(r"[-_—+\s()（）\d]+", part) if p]
-    chinese = next((p for p in pieces if re.fullmatch("[\u4e00-\u9fff·]{2,10}", p)), "")
-    return number, chinese or (pieces[0] if pieces else "")
+    rest = NUMBER.sub(" ", part)
+    pieces = [p for p in re.split(r"[-_—+\s()（）\d]+", rest) if p]
+    counted = re.findall(rf"({CHINESE}+)\d", rest)  # 计科2301, 实验5: rarely a name
+    return min(numbers, key=seen.__getitem__), sorted(pieces, key=counted.__contains__)
 
 
 def _clean(text: str) -> str:
@@ -310,23 +443,52 @@ def _clean(text: str) -> str:
 
 
 def _newest(found: list[HandIn], fits: Callable[[HandIn], bool] = lambda item: True) -> list[HandIn]:
-    """One hand-in for each student whom the path names, the newest that can be graded; all others stand for themselves.
+    """One hand-in for each student whom the path names; all others stand for themselves.
 
-    So nobody can take another's place by writing their number into a notebook: both are graded, and both are told of.
+    It is the newest that can be graded, before one without work. A newer one that cannot be read stands beside it. So
+    nobody can take another's place by writing their number into a notebook: both are graded, and both are told of.
     """
     groups: dict[str, list[HandIn]] = {}
     for item in found:
         groups.setdefault(f"student {item.folder}" if item.folder else f"file {item.place}", []).append(item)
-    kept = []
+    kept, unread = [], []
     for items in groups.values():
-        items.sort(key=lambda item: (not item.problem and fits(item), not item.problem, item.time, item.place))
-        items[-1].others = [item.place for item in items[:-1]]
-        kept.append(items[-1])
-    kept.sort(key=lambda item: (item.number, item.name, item.place))
-    for item in kept:
-        base = item.number or item.name or item.place
-        twins = [other for other in kept if (other.number or other.name or other.place) == base]
-        item.who = base if len(twins) == 1 else f"{base} ({item.place})"
-        if len(twins) > 1:
-            item.notes.append("twice")
-    return kept
+        items.sort(key=lambda item: (*_rank(item, fits), item.time, item.place))
+        *rest, best = items
+        newer = [item for item in rest if item.problem not in ("", *NOTHING) and item.time >= best.time][-1:]
+        if newer and not best.problem:
+            best.notes.append(("unread", [newer[0].place]))
+            unread += newer
+            rest.remove(newer[0])
+        best.others = [item.place for item in rest]
+        kept.append(best)
+    bases = Counter(map(_base, kept))
+    twins = [item for item in kept if bases[_base(item)] > 1]
+    for item in twins:
+        item.notes.append("twice")
+    long = [(item, f"{_base(item)} ({item.place})") for item in (*unread, *twins)]
+    short = [(item, _base(item)) for item in kept if bases[_base(item)] == 1]
+    taken: set[str] = set()
+    for item, who in [*long, *short]:  # in this order nobody can choose to be called what another is
+        while who in taken:
+            who += f" ({item.place})"
+        item.who = who
+        taken.add(who)
+    return sorted([*kept, *unread], key=lambda item: (item.number, item.name, item.place))
+
+
+def _base(item: HandIn) -> str:
+    return item.number or item.name or item.place
+
+
+def _rank(item: HandIn, fits: Callable[[HandIn], bool]) -> tuple[bool, ...]:
+    """What counts before time."""
+    good = not item.problem
+    return good and fits(item), good, good and _worked(item.notebook), item.problem not in NOTHING
+
+
+def _worked(notebook: Any) -> bool:
+    """Whether a cell that the student was to write holds something else than what was handed out."""
+    own = [cell for cell in notebook.cells if role(cell) in ("solution", "manual") and grade_id(cell) != "student"]
+    texts = {"", *(words.load(language)["stub.text"] for language in ("en", "zh"))}
+    return any(cell.source.strip() not in texts and not STUB.search(cell.source) for cell in own or notebook.cells)

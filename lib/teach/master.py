@@ -1,6 +1,7 @@
 """A master notebook as the grader sees it: what is given, to be written, tested, marked by hand."""
 
 import ast
+import contextlib
 import hashlib
 import re
 from dataclasses import dataclass, field
@@ -12,6 +13,9 @@ import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
 
 BEGIN_HIDDEN, END_HIDDEN = "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"
+LONG, MAGICS = 20_000, 30  # characters and lines of magic, up to which IPython is fast
+LONGEST = 1_000_000  # characters that anybody writes into a cell; of many more, reading them takes gigabytes
+MAGIC = re.compile(r"^([ \t]*)(?:[%!?,;/].*|.*=[ \t]*[%!].*|.*\?[ \t]*)$", re.M)
 
 
 class MasterError(ValueError):
@@ -140,11 +144,23 @@ def role(cell: Any) -> str:
 
 
 def parsed(source: str) -> ast.Module:
-    """A cell's code; an empty module where it has none that can be read."""
-    try:
-        return ast.parse(TransformerManager().transform_cell(source))
-    except (SyntaxError, ValueError, RuntimeError, MemoryError):  # the third of too many lines of magic, too
+    """A cell's code; an empty module where it has none that can be read.
+
+    IPython reads all of a cell anew for each line of magic in it: where that would take long, such lines are passed by.
+    """
+    if len(source) > LONGEST:
         return ast.Module([], [])
+    for change in (str, _transformed):
+        with contextlib.suppress(SyntaxError, ValueError, RuntimeError, MemoryError):
+            return ast.parse(change(source))
+    return ast.Module([], [])
+
+
+def _transformed(source: str) -> str:
+    """The source in plain Python."""
+    if len(source) > LONG or len(MAGIC.findall(source)) > MAGICS:
+        return MAGIC.sub(r"\1pass", source)
+    return TransformerManager().transform_cell(source)
 
 
 def load(path: Path) -> Master:
