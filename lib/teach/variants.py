@@ -35,12 +35,12 @@ class Variant:
         }
 
 
-def normalised(number: str) -> str:
+def normalised(number: str | int) -> str:
     """A student number as it is compared: no blanks or hyphens, one case, full-width digits as plain ones."""
-    return "".join(c for c in unicodedata.normalize("NFKC", number).casefold() if c.isalnum())
+    return "".join(c for c in unicodedata.normalize("NFKC", str(number)).casefold() if c.isalnum())
 
 
-def draw(number: str) -> Variant:
+def draw(number: str | int) -> Variant:
     """The variant of a student number, the same on every machine and in every year.
 
     Raises:
