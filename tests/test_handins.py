@@ -9,7 +9,7 @@ from datetime import datetime
 import nbformat
 import pytest
 
-from lib.teach import handins, master, words
+from lib.teach import handins, master, release, words
 from lib.teach.handins import HandIn, collect
 from tests import tiny_assignment as tiny
 
@@ -206,3 +206,22 @@ def test_a_small_archive_holds_no_gigabyte(tmp_path, monkeypatch):
     write(tmp_path / f"{LI}.zip", large)
     write(tmp_path / f"{ZHANG}.zip", zipped([("x.ipynb", text()), ("data.csv", b" " * (10 << 20))]))
     assert [(item.problem, len(item.content)) for item in collect(tmp_path)] == [("", 32), ("bomb", 0)]
+
+
+def test_two_masters_of_one_language_are_refused(tmp_path):
+    tiny.write_master(tmp_path)
+    assert len(release.masters(tmp_path)) == 2
+    nbformat.write(tiny.master(), tmp_path / "old.ipynb")
+    with pytest.raises(master.MasterError, match=r"old.ipynb and .*tiny.ipynb are both masters in the language “en”"):
+        release.masters(tmp_path)
+
+
+@pytest.mark.parametrize(("change", "named"), [("points", "loss-check"), ("grade_id", "loss-check, other")])
+def test_masters_that_ask_for_different_things_are_refused(tmp_path, change, named):
+    tiny.write_master(tmp_path)
+    notebook = tiny.master("zh")
+    about = next(cell.metadata["nbgrader"] for cell in notebook.cells if master.grade_id(cell) == "loss-check")
+    about[change] = {"points": 5, "grade_id": "other"}[change]
+    nbformat.write(notebook, tmp_path / "tiny.zh.ipynb")
+    with pytest.raises(master.MasterError, match=f"tiny.ipynb and .*tiny.zh.ipynb differ .*: {named}."):
+        release.masters(tmp_path)

@@ -82,8 +82,10 @@ def collect(folder: Path, fits: Callable[[HandIn], bool] = lambda item: True) ->
 def _unlike(places: list[str]) -> list[str]:
     """The places, each once: a zip may hold several members of one name. They get #2, #3 … behind them."""
     given: dict[str, None] = {}
+    times: Counter[str] = Counter()
     for place in places:
-        one = next(name for n in count(1) if (name := place if n == 1 else f"{place}#{n}") not in given)
+        times[place] += 1
+        one = next(name for n in count(times[place]) if (name := place if n == 1 else f"{place}#{n}") not in given)
         given[one] = None
     return list(given)
 

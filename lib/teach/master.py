@@ -4,8 +4,10 @@ import ast
 import contextlib
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +203,26 @@ def load(path: Path) -> Master:
             f"{path} has no test cell (nbgrader: grade without solution), so nothing can be graded by it."
         )
     return master
+
+
+def refuse_others(masters: Sequence[Master]) -> None:
+    """A hand-in is graded by the master of its language: there is one of each, and all ask for the same.
+
+    Raises:
+        MasterError: two are of one language, or differ in the ids or points of their cells.
+    """
+    for one, other in combinations(masters, 2):
+        if one.language == other.language:
+            raise MasterError(
+                f"{one.path} and {other.path} are both masters in the language “{one.language}”: keep one of them in "
+                "the folder, or name it with --master."
+            )
+        cells = [{(grade_id(cell), role(cell), points(cell)) for cell in master.cells} for master in (one, other)]
+        if apart := sorted({name for name, kind, _ in cells[0] ^ cells[1] if kind != "given"}):
+            raise MasterError(
+                f"{one.path} and {other.path} differ in these cells or their points, but must ask for the same: "
+                f"{', '.join(apart)}."
+            )
 
 
 def language_of(notebook: Any) -> str:

@@ -12,7 +12,7 @@ import nbformat
 
 from lib.files import write_whole
 from lib.teach import words
-from lib.teach.master import BEGIN_HIDDEN, END_HIDDEN, Master, grade_id, load, role
+from lib.teach.master import BEGIN_HIDDEN, END_HIDDEN, Master, grade_id, load, refuse_others, role
 
 #: Parts of a master that no student sees, by the words around them.
 SECRET = (("BEGIN SOLUTION", "END SOLUTION"), (BEGIN_HIDDEN, END_HIDDEN), ("BEGIN MARK SCHEME", "END MARK SCHEME"))
@@ -29,11 +29,14 @@ def masters(folder: Path) -> list[Master]:
 
     Raises:
         ReleaseError: there is none.
+        MasterError: one cannot be read, or they are not one of each language that ask for the same.
     """
     paths = [folder] if folder.is_file() else sorted(folder.glob("*.ipynb"))
     if not paths:
         raise ReleaseError(f"{folder} holds no master notebook: name one, or a folder of one for each language.")
-    return [load(path) for path in paths]
+    found = [load(path) for path in paths]
+    refuse_others(found)
+    return found
 
 
 def release(source: Path, target: Path, overwrite: bool = False) -> list[Path]:
