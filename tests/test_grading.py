@@ -681,7 +681,8 @@ def made_report(folder, number, seconds, accuracy=0.95, source="local"):
     run.mkdir(parents=True)
     parameters = {"run": "mnist", "seed": 0, "labelled_chunks": [[5]], "temperature": 0.5, "left_out": []}
     record = {
-        "name": "mnist-seed0", "profile": "quick", "dataset": {"source": source}, "parameters": parameters,
+        "name": "mnist-seed0", "profile": "quick", "parameters": parameters,
+        "dataset": {"source": source, "genuine": source == "local"},
         "environment": {"commit": "abc1234"}, "seconds": {"pretraining": seconds}, "history": {},
         "results": {"classifiers": [{"labels": 6000, "test_accuracy": accuracy}]},
     }  # fmt: skip
@@ -770,6 +771,46 @@ def test_an_odd_report_stops_no_other_and_runs_of_one_name_are_told_apart(tmp_pa
     assert told["1"]["Records"] == told["2"]["Records"]
     assert "changed" not in told["2"]["Records"]
     assert "unreadable: mnist-seed0" in told["record"]["Records"]
+
+
+def told_of(folder):
+    head, *lines = reports.table(reports.find([folder]))
+    told = {Path(line[0]).relative_to(folder).as_posix(): dict(zip(head, line, strict=True)) for line in lines}
+    return {name: line["Records"] or line["Worth a look"] for name, line in told.items()}
+
+
+def test_a_report_without_its_page_is_told_of(tmp_path):
+    for number in "123":
+        made_report(tmp_path / "class", number, 10.0 + int(number))
+    (tmp_path / "class/1/figures").mkdir()
+    (tmp_path / "class/1/figures/loss.pdf").touch()
+    (tmp_path / "class/1/report.pdf").touch()
+    (tmp_path / "class/2/report.html").rename(tmp_path / "class/2/report.pdf")
+    (tmp_path / "class/3/report.html").unlink()
+    (tmp_path / "class/4.zip").touch()
+    told = told_of(tmp_path)
+    assert told.pop("class/1/report.html").startswith("those of the report")
+    assert {name: text.split(":")[1].split(".  ")[0] for name, text in told.items()} == {
+        "class/2": " mnist-seed0/record.json, report.pdf. Archives are not opened",
+        "class/3": " mnist-seed0/record.json. Archives are not opened",
+        "class/4.zip": " 4.zip. Archives are not opened",
+    }
+
+
+def test_a_broken_record_is_told_of_its_own_report_alone(tmp_path):
+    for number in "123":
+        made_report(tmp_path, number, 10.0 + int(number))
+        (tmp_path / number / "report.html").rename(tmp_path / f"{number}.html")
+    (tmp_path / "1.pdf").touch()
+    (tmp_path / "4.pdf").touch()
+    (tmp_path / "2/mnist-seed0/record.json").write_text("{")
+    shutil.rmtree(tmp_path / "3")
+    told = told_of(tmp_path)
+    assert told["1.html"] == "those of the report, by their SHA-256: 1 of 1"
+    assert told["2.html"] == "changed after its run, or unreadable: mnist-seed0"
+    assert told["3.html"] == "not handed in: mnist-seed0"
+    assert "only: 4.pdf" in told["4.pdf"]
+    assert len(told) == 4
 
 
 @pytest.mark.slow

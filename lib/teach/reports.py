@@ -23,6 +23,7 @@ from lib.teach.words import Words
 
 LEAST = 5  # reports of one run, from which on a figure can stand out
 FAR, APART = 3.5, 0.01  # robust deviations, and in accuracy, from which on it does
+OTHER_FORMS = (".pdf", ".docx", ".doc", ".zip", ".rar", ".7z", ".tar", ".gz")  # of a report, packed ones too
 PARTS = ("dataset", "parameters", "environment", "seconds", "results")  # what is read of a record
 
 
@@ -41,12 +42,42 @@ class Report:
     rewritten: list[str] = field(default_factory=list)  # accuracies that are not those of the records
     unsourced: list[str] = field(default_factory=list)  # numbers that lead to no record
     problem: bool = False
+    instead: list[str] = field(default_factory=list)  # files that were handed in, but no page
 
 
 def find(paths: Sequence[Path]) -> list[Report]:
-    """The reports among files and folders; of a folder every HTML file below it."""
-    files = [file for path in paths for file in (sorted(path.rglob("*.html")) if path.is_dir() else [path])]
-    return [_read(path) for path in dict.fromkeys(files) if ".outdated." not in path.name]
+    """The reports among files and folders: of a folder every HTML file below it, and what was handed in without one."""
+    found: dict[Path, Report] = {}
+    for path in paths:
+        for file in _pages(path, "**/*.html") if path.is_dir() else [path]:
+            found.setdefault(file, _read(file))
+        found |= {one.path: one for one in (_without_page(path) if path.is_dir() else ())}
+    return list(found.values())
+
+
+def _pages(folder: Path, where: str = "*.html") -> list[Path]:
+    return sorted(path for path in folder.glob(where) if ".outdated." not in path.name)
+
+
+def _without_page(folder: Path) -> Iterator[Report]:
+    """The folders below, and the single files, of students who handed in no page.
+
+    Beside a page only a folder with a report in another form counts: others hold that page's records or pictures.
+    """
+    pages = [path.name.split(".")[0] for path in _pages(folder)]
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or (path / "record.json").exists():  # a run's folder is no student's
+            continue
+        if path.is_dir():
+            files = [file for file in sorted(path.rglob("*")) if file.is_file()]
+            if _pages(path, "**/*.html"):
+                yield from _without_page(path)
+            elif not pages or any(file.suffix.lower() in OTHER_FORMS and "report" in file.name for file in files):
+                yield Report(path, problem=True, instead=[str(file.relative_to(path)) for file in files] or ["–"])
+        elif path.suffix.lower() in OTHER_FORMS and (
+            not pages or (len(pages) > 1 and path.name.split(".")[0] not in pages)
+        ):
+            yield Report(path, problem=True, instead=[path.name])
 
 
 def _read(path: Path) -> Report:
@@ -77,13 +108,23 @@ def _taken_apart(path: Path) -> Report:
             record, found = records.load(file), file_digest(file)
             _check(record)
             # runs of several profiles may have one name: the report's own is the one it states the hash of
-            if record["name"] not in report.found or found == report.said.get(record["name"]):
-                report.found[record["name"]] = found, record
+            name = record["name"]
+            if found == report.said.get(name) or (name not in report.found and _owns(path, file)):
+                report.found[name] = found, record
         except (records.RecordError, OSError, ValueError, TypeError, AttributeError):
-            report.broken.append(file.parent.name)
+            if _owns(path, file):
+                report.broken.append(file.parent.name)
     report.unsourced = unsourced(soup.body or soup)
     report.rewritten = figures_shown.rewritten(soup, {name: record for name, (_, record) in report.found.items()})
     return report
+
+
+def _owns(page: Path, record: Path) -> bool:
+    """Whether a record belongs to this page by where it lies, and not to another page beside it or nearer by."""
+    if page.with_suffix("") in record.parents:
+        return True
+    between = [folder for folder in record.parents if folder.is_relative_to(page.parent)]
+    return {path for folder in between for path in _pages(folder)} == {page}
 
 
 def _check(record: dict[str, Any]) -> None:
@@ -102,7 +143,8 @@ def table(reports: Sequence[Report]) -> list[list[str]]:
     figures, owners = _figures(reports), _owners(reports)
     for report in reports:
         if report.problem:
-            lines.append([str(report.path), *[""] * (len(columns) - 2), say["check.no_report"]])
+            why = say("check.no_page", files=_few(report.instead)) if report.instead else say["check.no_report"]
+            lines.append([str(report.path), *[""] * (len(columns) - 2), why])
             continue
         known = [record for _, record in _own(report)]
         seeds = sorted({str(record["parameters"].get("seed")) for record in known})
@@ -118,6 +160,10 @@ def table(reports: Sequence[Report]) -> list[list[str]]:
     return lines
 
 
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
+
+
 def _data(known: Sequence[dict[str, Any]], say: Words) -> list[str]:
     """Whether each run was on the real data."""
     datasets = {record["name"]: record["dataset"] for record in known}
@@ -130,7 +176,8 @@ def _data(known: Sequence[dict[str, Any]], say: Words) -> list[str]:
 def _hashes(report: Report, say: Words) -> list[str]:
     """Whether the records that lie there are those that the report was made from."""
     missing = [name for name in report.said if name not in report.found and name not in report.broken]
-    changed = [name for name, said in report.said.items() if name in report.found and report.found[name][0] != said]
+    there = {name: found for name, (found, _) in report.found.items() if name not in report.broken}
+    changed = [name for name, said in report.said.items() if there.get(name, said) != said]
     told = [
         say(f"check.{word}", runs=", ".join(names))
         for word, names in (("missing", missing), ("changed", changed), ("broken", report.broken))
