@@ -9,7 +9,8 @@ from datetime import datetime
 import nbformat
 import pytest
 
-from lib.teach import handins, master, release, words
+from lib.teach import handins, master, pages, release, words
+from lib.teach.grade import Graded
 from lib.teach.handins import HandIn, collect
 from tests import tiny_assignment as tiny
 
@@ -80,6 +81,17 @@ def test_who_handed_in_nothing_in_the_zip_file_of_a_class_is_told_of(tmp_path):
         assert [item.problem for item in collect(given)] == ["", "nothing", "nothing"]
 
 
+def test_a_students_other_folders_and_files_are_no_hand_ins(tmp_path):
+    for who in ("甲一", "乙二", ZHANG):
+        for name in ("lab/a.ipynb", "lab/b.ipynb", "lab/data/x.csv"):
+            write(tmp_path / "class" / who / name, text())
+    write(tmp_path / f"class/{ZHANG}.html")
+    write(tmp_path / "class/丙三/x.html")
+    problems = [(item.place, item.problem) for item in collect(tmp_path) if item.problem]
+    assert problems == [("class/丙三", "nothing")]
+    assert [item.others for item in collect(tmp_path) if item.number] == [[f"class/{ZHANG}/lab/a.ipynb"]]
+
+
 def test_a_folder_of_no_hand_ins_holds_none(tmp_path):
     write(tmp_path / "photos/a.jpg")
     assert not collect(tmp_path)
@@ -98,6 +110,7 @@ def test_a_notebook_that_a_browser_renamed_is_read(tmp_path):
         (f"{LI}/x.ipynb", ("张三", "20230011"), ("20230011", "李四", [("name", ["李四", "张三"])])),
         (f"{LI}/x.ipynb", ("张三", "20230010"), ("20230011", "李四", ["number", ("name", ["李四", "张三"])])),
         (f"{LI}/x.ipynb", ("李 四", "２０２３ 0011"), ("20230011", "李 四", [])),
+        (f"{LI}/x.ipynb", ("-----", "20230011"), ("20230011", "李四", [])),
         (f"{LI}/x.ipynb", ("Li Si", "20230011"), ("20230011", "李四", [])),
         ("李四_222_assignsubmission_file/x.ipynb", ("张三", "20230010"),
          ("20230010", "李四 (张三)", [("name", ["李四", "张三"])])),
@@ -225,3 +238,13 @@ def test_masters_that_ask_for_different_things_are_refused(tmp_path, change, nam
     nbformat.write(notebook, tmp_path / "tiny.zh.ipynb")
     with pytest.raises(master.MasterError, match=f"tiny.ipynb and .*tiny.zh.ipynb differ .*: {named}."):
         release.masters(tmp_path)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_note_and_problem_is_a_sentence(language):
+    say, given = words.load(language), [("name", ["李四", "张三"]), ("phone", ["1380", "7"]), ("unread", ["v2.rar"])]
+    notes = pages.notes_of(Graded("7", "7", "李四", "v1.ipynb", notes=["number", "twice", *given]), say)
+    assert [ids in note for (_, (*_, ids)), note in zip(given, notes[2:], strict=True)] == [True] * 3
+    assert "{" not in "".join(notes)
+    assert "x.html" in say("problem.nothing", detail="x.html")
+    assert "x.zip" in say("problem.empty", detail="x.zip")

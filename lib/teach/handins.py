@@ -5,6 +5,7 @@ Nothing is unpacked to the disk: a zip's members are read into memory, so many b
 
 import hashlib
 import io
+import posixpath
 import re
 import stat
 import unicodedata
@@ -93,8 +94,8 @@ def _unlike(places: list[str]) -> list[str]:
 def _with_nothing(found: list[HandIn], root: str) -> list[HandIn]:
     """The notebooks and archives, and one hand-in with a problem for each folder or archive that gave none of them.
 
-    It is the outermost such folder. Within a student's own it is no loss, so where the path names nobody only those
-    count that lie beside hand-ins of others; a single file counts only if it names a student.
+    It is the outermost such folder. Where the path names nobody only those count that lie where all hand-ins lie, for
+    others may be within a student's own; a single file counts only if it names a student.
     """
     given = [item for item in found if item.problem not in NOTHING]
     held = Counter(up for item in given for path in [PurePosixPath(item.place)] for up in (path, *path.parents))
@@ -104,8 +105,9 @@ def _with_nothing(found: list[HandIn], root: str) -> list[HandIn]:
         outermost = (up for up in (*reversed(path.parents), path) if not held[up] and up.name not in ("", root))
         if item.problem in NOTHING and (top := next(outermost, None)):
             names[top] += [str(path.relative_to(top))] if item.problem == "nothing" else []
+    common = posixpath.commonpath([PurePosixPath(item.place).parent for item in given]) if given else None
     for top, there in names.items():
-        beside = bool(given) and (held[top.parent] > 1 or top.parent.as_posix() in (".", root))
+        beside = bool(given) and top.parent.as_posix() in (".", root, common)
         told = ", ".join("" if name == "." else name for name in there[:5]) + (" …" if len(there) > 5 else "")
         item = HandIn(top.as_posix(), problem="nothing" if there else "empty", detail=told or top.name)
         item.loose = there == ["."] or not beside
@@ -316,7 +318,8 @@ def _both(place: "Placed", name: str) -> str:
 def _same(one: str, other: str) -> bool:
     """Whether two names may be one: words of it left out, or its letters in another order, as Canvas has them."""
     first, second = (set(re.findall(r"\w+", unicodedata.normalize("NFKC", name).casefold())) for name in (one, other))
-    return first <= second or second <= first or sorted(normalised(one)) == sorted(normalised(other))
+    part = bool(first and second) and (first <= second or second <= first)
+    return part or sorted(normalised(one)) == sorted(normalised(other))
 
 
 def _is_chinese(name: str) -> bool:
@@ -462,7 +465,7 @@ def _newest(found: list[HandIn], fits: Callable[[HandIn], bool] = lambda item: T
             best.notes.append(("unread", [newer[0].place]))
             unread += newer
             rest.remove(newer[0])
-        best.others = [item.place for item in rest]
+        best.others = [item.place for item in rest if item.problem not in NOTHING or best.problem in NOTHING]
         kept.append(best)
     bases = Counter(map(_base, kept))
     twins = [item for item in kept if bases[_base(item)] > 1]
