@@ -558,7 +558,8 @@ def test_the_teachers_points_take_the_place_of_a_tests(masters, tmp_path):
             room.write()
             assert float(grades(tmp_path)["a.ipynb"]["By tests"]) == want
         (page,) = (tmp_path / "out/feedback").glob("*.html")
-        assert ("set by your teacher: square-check." in page.read_text(encoding="utf-8")) == bool(points)
+        for told in ("set by your teacher: square-check.", "Your teacher set these points."):
+            assert (told in page.read_text(encoding="utf-8")) == bool(points)
     table[1][5] = "5"
     marks.write_csv(path, table)
     with pytest.raises(marks.MarksError, match="line 2, square-check: '5' is no number from 0 to 4"):
@@ -675,14 +676,21 @@ def test_every_word_is_there_in_both_languages():
         assert set(re.findall(r"{(\w+)", text)) == set(re.findall(r"{(\w+)", there)), key
 
 
-def made_report(folder, number, seconds, accuracy=0.95, source="local"):
+def test_a_report_on_files_that_are_not_the_published_ones_is_not_called_genuine(tmp_path):
+    made_report(tmp_path, "1", 10.0)
+    made_report(tmp_path, "2", 11.0, genuine=False)  # files of the right names, with other contents
+    head, *lines = reports.table(reports.find([tmp_path]))
+    assert [line[head.index("Data")] for line in lines] == ["genuine", "not on the real data: mnist-seed0"]
+
+
+def made_report(folder, number, seconds, accuracy=0.95, source="local", genuine=True):
     """A report as far as it is read, with its record."""
     run = folder / number / "mnist-seed0"
     run.mkdir(parents=True)
     parameters = {"run": "mnist", "seed": 0, "labelled_chunks": [[5]], "temperature": 0.5, "left_out": []}
     record = {
         "name": "mnist-seed0", "profile": "quick", "parameters": parameters,
-        "dataset": {"source": source, "genuine": source == "local"},
+        "dataset": {"source": source, "genuine": genuine and source == "local"},
         "environment": {"commit": "abc1234"}, "seconds": {"pretraining": seconds}, "history": {},
         "results": {"classifiers": [{"labels": 6000, "test_accuracy": accuracy}]},
     }  # fmt: skip
@@ -736,7 +744,7 @@ def test_reports_are_checked_against_their_records_and_each_other(tmp_path, monk
     )
     assert "changed after its run" in told["2"]["Records"]
     assert told["3"]["Records"] == "not handed in: mnist-seed0"
-    assert told["6"]["Data"] == "only the built-in sample: mnist-seed0"
+    assert told["6"]["Data"] == "not on the real data: mnist-seed0"
     assert told["1"]["Worth a look"] == "mnist-seed0: the same as in the report of 6"
     assert told["5"]["Worth a look"] == "accuracies in the text that are not those of its records: 99.9%"
     assert told["4"]["Worth a look"] == "numbers in the text that lead to no record: 98.0 in “98.0%”"

@@ -101,9 +101,13 @@ def _test_row(test: dict[str, Any], master: Master, say: Words, limits: Limits) 
         said = say["failed.hidden"] + (f"\n{say('failed.raised', kind=message)}" if message else "")
     else:
         said = _unwrapped(message, say) if failed in ("visible", "") else reason(say, failed, limits)
+    good = not failed
+    if test.get("own", test["points"]) != test["points"]:  # what the test itself gave
+        good = test["points"] == test["most"]
+        said = "\n".join(filter(None, (say["failed.corrected"], said)))
     title = master.tests[test["id"]].title
     points = _of(say, test["points"], test["most"])
-    return {"id": test["id"], "title": title, "points": points, "good": not failed, "said": said, "plain": ""}
+    return {"id": test["id"], "title": title, "points": points, "good": good, "said": said, "plain": ""}
 
 
 def _unwrapped(message: str, say: Words) -> str:
@@ -174,6 +178,7 @@ def overview(
 
 def _shared(pair: Pair, say: Words) -> str:
     said = say("overview.shared", shared=100 * pair.shared)
+    said = said if pair.what == "code" else f"{pair.what}: {said}"
     return said + ("，" if say.language == "zh" else ", ") + say["overview.literal"] if pair.literal else said
 
 
