@@ -589,8 +589,8 @@ def test_jupyterlab_opens_the_first_lesson_and_asks_no_question_before_it(monkey
     monkeypatch.setattr(lessons, "copy_of", lambda name, language: first)
     monkeypatch.setattr(command, "_module", lambda *words: list(words))
     words = command.main(["notebooks", "--language", "en"])
-    assert words[:2] == ["jupyter", "lab"]
-    asked = dict(word.removeprefix("--").split("=", 1) for word in words[2:])
+    assert words[0] == "jupyterlab"
+    asked = dict(word.removeprefix("--").split("=", 1) for word in words[1:])
     assert asked["LabApp.default_url"] == "/lab/tree/my-notebooks/1-mnist.ipynb"
     settings = json.loads((Path(asked["LabApp.app_settings_dir"]) / "overrides.json").read_text(encoding="utf-8"))
     assert settings["@jupyterlab/apputils-extension:notification"]["fetchNews"] == "false"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.cli.follow import Followed, Tail
-from lib.cli.jobs import LOG
+from lib.cli.jobs import ENGINE, LOG
 from lib.progress import duration
 
 PATIENCE = 300  # seconds after which a long phase says again how far it is, where the output is no terminal
@@ -21,7 +21,7 @@ class Work(Followed):
 
     def __init__(self, name: str, folder: Path):
         super().__init__(folder)
-        self.name, self.log = name, Tail(folder / LOG)
+        self.name, self.logs = name, [Tail(folder / file) for file in (LOG, ENGINE)]
 
     @property
     def ended(self) -> bool:
@@ -107,7 +107,7 @@ class Display:
                 if not self.live:
                     self._print(work, before)
             if self.verbose:
-                for line in work.log.lines():
+                for line in (line for log in work.logs for line in log.lines()):
                     self.say(f"{work.name} | {line}")
         for work in self.work:
             if work.ended and work.name not in self.finished:

@@ -18,7 +18,7 @@ from lib import progress
 from lib.cli import LabError, state, with_kit
 from lib.runs import recipes
 
-PROGRESS, LOG = "progress.jsonl", "log.txt"
+PROGRESS, LOG, ENGINE = "progress.jsonl", "log.txt", "snakemake.txt"
 WATCHED = 0.3  # seconds between two looks at a step
 
 

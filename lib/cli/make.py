@@ -97,14 +97,16 @@ def _make(plan: Plan, targets: list[str], settings: list[str], verbose: bool) ->
     state.sweep(folder, shared=plan.by_hand)
     for sentence in [] if plan.published else state.set_aside_damaged(folder):
         print(sentence)
-    (folder / jobs.LOG).write_bytes(b"")  # the steps write at its end
-    log = folder / "snakemake.txt"
+    log = folder / jobs.ENGINE
+    for empty in (log, folder / jobs.LOG):
+        empty.write_bytes(b"")
     works = [Work(_short(plan, run), folder / run) for run in plan.runs] + [Work("report", folder)]
     for work in works:
         (work.folder / jobs.PROGRESS).unlink(missing_ok=True)
-        work.log.lines()
+        for old in work.logs:
+            old.lines()
     began = time.monotonic()
-    with open(log, "wb") as output, Display(works, verbose) as display:
+    with open(log, "ab") as output, Display(works, verbose) as display:
         options = ["--cores", "all", "--nolock", "--rerun-incomplete", "--force-use-threads", "--keep-going"]
         options += ["--scheduler", "greedy"]  # a handful of jobs need no solver
         room = int(ROOM * psutil.virtual_memory().total / 1e6)  # MB; and runs take turns at the one accelerator
