@@ -24,7 +24,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from sklearn.model_selection import train_test_split
-from sklearn.preprocessing import KernelCenterer, StandardScaler
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from bench.kernel_head import LABELLED, UNLABELLED, both_ways, to_classify
@@ -40,8 +40,10 @@ from lib.runs.shipped import load_trained
 from lib.training.flops import forward_flops
 
 COUNTS, GROUP = (512, 2048), 1024
-#: Of the kernel's widths a fifth of the labels chooses, as of the penalties.
-SETTINGS = {"cells": 2, "threshold": 0.25, "floor": 0.3, "cut_from": 2000, "widths": [0.03, 0.1, 0.3]}
+SETTINGS = {"cells": 2, "threshold": 0.25, "floor": 0.3, "cut_from": 2000}
+#: Widths of the kernel, and penalties for it on the scale of the linear evaluation's, of which a fifth of the labels
+#: chooses.
+WIDTHS, KERNEL_PENALTIES = (0.1, 0.3), (1e-5, 3e-6, 1e-6, 3e-7)
 
 
 class Products:
@@ -64,21 +66,15 @@ class Products:
         self.features += known.shape[1]
 
     def gaussian(self, width: float) -> tuple[Tensor, Tensor]:
-        """A Gaussian kernel exp(-``width`` · mean squared difference of two images' features), for both.
-
-        It is centred in its feature space and scaled so that the narrower the ``width``, the closer it comes to the
-        products themselves: then the same penalties suit both.
-        """
-        lengths, scale = self.known.diagonal(), np.float32(2 * width / self.features)
-        known, asked = (
-            np.expm1((own[:, None] + lengths - 2 * products) * (-scale / 2)) / scale
+        """exp(-``width`` · mean squared difference of two images' features), for both."""
+        lengths = self.known.diagonal()
+        return tuple(
+            torch.from_numpy((own[:, None] + lengths - 2 * products) * np.float32(-width / self.features)).exp_()
             for own, products in ((lengths, self.known), (self.lengths, self.asked))
         )
-        centre = KernelCenterer().fit(known)
-        return tuple(torch.from_numpy(centre.transform(kernel, copy=False)) for kernel in (known, asked))
 
 
-def classified(known: Tensor, asked: Tensor, labels: Tensor, seed: int) -> dict[str, Any]:
+def classified(known: Tensor, asked: Tensor, labels: Tensor, penalties: Sequence[float], seed: int) -> dict[str, Any]:
     """The classes (M,) that a ridge regression gives, with the penalty that does best on a fifth of the labels.
 
     Args:
@@ -97,7 +93,7 @@ def classified(known: Tensor, asked: Tensor, labels: Tensor, seed: int) -> dict[
         return None if failed else rows @ torch.cholesky_solve(targets - shares, factor) + shares
 
     found = {}
-    for penalty in PENALTIES:
+    for penalty in penalties:
         if (answers := outputs(some, targets[fitted], others, penalty)) is None:
             break
         found[penalty] = float((answers.argmax(1) == labels[held]).float().mean())
@@ -128,9 +124,9 @@ def measured(images: data.Dataset, asked: Tensor, true: Tensor, counts: Sequence
         if count not in counts:
             continue
         both = torch.from_numpy(products.known), torch.from_numpy(products.asked)
-        heads = {"linear": classified(*both, labels, seed)}
+        heads = {"linear": classified(*both, labels, PENALTIES, seed)}
         kernels = (
-            classified(*products.gaussian(width), labels, seed) | {"width": width} for width in SETTINGS["widths"]
+            classified(*products.gaussian(width), labels, KERNEL_PENALTIES, seed) | {"width": width} for width in WIDTHS
         )
         heads["kernel"] = max(kernels, key=itemgetter("held_out_accuracy"))
         for head in heads.values():
