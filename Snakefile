@@ -70,7 +70,7 @@ rule run:
     threads: PLAN.threads(workflow.cores)
     resources:  # for a cluster, see profiles/slurm: minutes, megabytes, GPUs
         runtime=120,
-        mem_mb=lambda w: plan.memory(RUNS[w.run], int(config.get("room", 10**6))),
+        mem_mb=lambda w: plan.memory(RUNS[w.run], int(config["room"])) if "room" in config else 8000,
         gpu=lambda w: 1 if RUNS[w.run].needs == "accelerator" else 0,
     run:
         after = [input.after] if isinstance(input.after, str) else list(input.after)

@@ -220,3 +220,14 @@ def test_the_first_cell_does_nothing_at_home(tmp_path):
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", setup(load("zh"))], cwd=tmp_path, env=environment, check=True)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_kernel_of_another_python_is_told_and_fetches_no_second_kit(tmp_path):
+    (tmp_path / "lab.py").touch()
+    (inside := tmp_path / "my-notebooks").mkdir()
+    for where in (tmp_path, inside):
+        ended = subprocess.run(  # -S: without the packages
+            [sys.executable, "-I", "-S", "-c", setup(load("zh"))], cwd=where, capture_output=True, text=True,
+        )  # fmt: skip
+        assert "RuntimeError: This kernel is another Python. Open the notebook with python lab.py" in ended.stderr
+        assert not (where / "simclr-lab-kit").exists()

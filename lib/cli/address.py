@@ -17,9 +17,10 @@ except ImportError:
     import subprocess
     import sys
 
-    if any((place / "lab.py").exists() for place in pathlib.Path.cwd().parents):
+    here = pathlib.Path.cwd()
+    if any((place / "lab.py").exists() for place in (here, *here.parents)):
         raise RuntimeError(
-            "{elsewhere}"
+            "This kernel is another Python. Open the notebook with python lab.py notebooks, or choose .venv as kernel."
         ) from None
     kit, address = os.path.abspath("simclr-lab-kit"), "{address}"
     if not os.path.isdir(kit):
@@ -43,9 +44,7 @@ def address() -> str:
 
 def setup(say: Words) -> str:
     """The first code cell of each notebook: where the kit is not at hand it is fetched; at home nothing happens."""
-    return SETUP.format(
-        comment=say.plain("lesson.setup"), elsewhere=say.plain("lesson.other_python"), address=address()
-    )
+    return SETUP.format(comment=say.plain("lesson.setup"), address=address())
 
 
 def badges(language: str) -> str:
