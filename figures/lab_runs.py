@@ -11,8 +11,7 @@ import readme
 
 from lib.files import ROOT, fill
 from lib.report import plots, values
-from lib.report.chapters.verdicts import PUBLISHED
-from lib.runs import profiles
+from lib.report.chapters.verdicts import PUBLISHED, full_length
 
 PAGE = ROOT / "docs/cifar10.md"
 HEAD = (
@@ -62,7 +61,7 @@ def _row(run: str, seeds: list[dict[str, Any]]) -> tuple[str, ...]:
 
 def _epochs(run: str, epochs: int) -> str:
     """Of pretraining; of how many, where a run was cut short."""
-    whole = profiles.find("original", run).resolved["epochs"]
+    whole = full_length(run)
     return str(epochs) if epochs == whole else f"{epochs} of {whole}, cut short"
 
 

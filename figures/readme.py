@@ -12,6 +12,7 @@ import yaml
 from lib.files import ROOT, between_marks
 from lib.report import values
 from lib.report.chapters.measured import gather
+from lib.report.chapters.verdicts import full_length
 from lib.report.plots.methods import by_name, named
 from lib.words import load
 
@@ -39,7 +40,7 @@ WORDS = {
 
 
 def measured(dataset: str) -> Iterator[tuple[str, ...]]:
-    """A row for each published run of a data set and each number of labels; no sweeps."""
+    """A row for each published run of a data set and each number of labels; no sweeps, and none that was cut short."""
     for profile in PROFILES:
         shown = [
             record
@@ -50,6 +51,8 @@ def measured(dataset: str) -> Iterator[tuple[str, ...]]:
         ]
         for run, repeats in values.by_run(shown).items():
             contents = [record.content for record in repeats]
+            if profile == "original" and contents[0]["parameters"]["epochs"] < full_length(run):
+                continue
             for i, entry in enumerate(contents[0]["results"]["classifiers"]):
                 accuracy = values.percent([r["results"]["classifiers"][i]["test_accuracy"] for r in contents])
                 times = (

@@ -153,12 +153,16 @@ def _as_the_labs(record: dict[str, Any], wanted: dict[str, Any]) -> bool:
     return same and asked["epochs"] <= wanted["epochs"] and style.standing(record["dataset"]) != "sample"
 
 
+def full_length(run: str) -> int:
+    """Epochs of pretraining of one of the lab's runs; a record that has fewer was cut short."""
+    return profiles.find("original", run).resolved["epochs"]
+
+
 def cut_short(claim: Value, lab: dict[str, list[Value]]) -> Value | None:
     """A record with fewer epochs than the lab's among the runs that a claim is about."""
     for name in (claim[key].content for key in ("run", "than") if key in claim):
-        whole = profiles.find("original", name).resolved["epochs"]
         for record in lab.get(name, ()):
-            if record["parameters"]["epochs"].content < whole:
+            if record["parameters"]["epochs"].content < full_length(name):
                 return record
     return None
 
