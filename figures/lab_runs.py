@@ -11,7 +11,8 @@ import readme
 
 from lib.files import ROOT, fill
 from lib.report import plots, values
-from lib.report.chapters.verdicts import PUBLISHED, full_length
+from lib.report.chapters.verdicts import PUBLISHED
+from lib.runs import profiles
 
 PAGE = ROOT / "docs/cifar10.md"
 HEAD = (
@@ -47,7 +48,7 @@ def _row(run: str, seeds: list[dict[str, Any]]) -> tuple[str, ...]:
     work = seeds[0]["results"]["flops"]["pretraining"]  # the same for every seed
     return (
         f"`{run}`",
-        _epochs(run, seeds[0]["parameters"]["epochs"]),
+        _epochs(seeds[0]["parameters"]),
         _reported(run),
         values.percent([entry["test_accuracy"] for entry in entries]),
         *readme.evaluated(entries),
@@ -59,10 +60,10 @@ def _row(run: str, seeds: list[dict[str, Any]]) -> tuple[str, ...]:
     )
 
 
-def _epochs(run: str, epochs: int) -> str:
+def _epochs(asked: dict[str, Any]) -> str:
     """Of pretraining; of how many, where a run was cut short."""
-    whole = full_length(run)
-    return str(epochs) if epochs == whole else f"{epochs} of {whole}, cut short"
+    whole = profiles.find("original", asked["run"]).resolved["epochs"]
+    return f"{asked['epochs']} of {whole}, cut short" if profiles.cut_short(asked) else str(whole)
 
 
 def _reported(run: str) -> str:

@@ -12,8 +12,8 @@ import yaml
 from lib.files import ROOT, between_marks
 from lib.report import values
 from lib.report.chapters.measured import gather
-from lib.report.chapters.verdicts import full_length
 from lib.report.plots.methods import by_name, named
+from lib.runs import profiles
 from lib.words import load
 
 PROFILES = ("improved", "quick", "original")  # what a reader looks for first comes first
@@ -51,7 +51,7 @@ def measured(dataset: str) -> Iterator[tuple[str, ...]]:
         ]
         for run, repeats in values.by_run(shown).items():
             contents = [record.content for record in repeats]
-            if profile == "original" and contents[0]["parameters"]["epochs"] < full_length(run):
+            if profiles.cut_short(contents[0]["parameters"]):
                 continue
             for i, entry in enumerate(contents[0]["results"]["classifiers"]):
                 accuracy = values.percent([r["results"]["classifiers"][i]["test_accuracy"] for r in contents])

@@ -231,6 +231,30 @@ def test_conclusions_use_the_evidence(shown):
     assert "trained from scratch (99.0 ± 0.1%) is as good as “SimCLR, fine-tuned” (99.1 ± 0.0%)" in said
 
 
+@pytest.mark.parametrize(
+    ("language", "marked", "told", "concluded"),
+    [
+        (
+            "en",
+            "cifar10-resnet50 (cut short)",
+            "cut short after 2 epochs",
+            "so it is not compared with the original",
+        ),
+        ("zh", "cifar10-resnet50 (提前停止)", "只训练了 2 轮就停止了", "因此不与原实验比较"),
+    ],
+)
+def test_a_run_that_was_cut_short_says_so_and_is_not_compared(shown, language, marked, told, concluded):
+    (images,), _, _ = profile("original", "cifar10-resnet50")
+    report = Report(language)
+    for show in (findings.pretraining, lambda *given: findings.accuracies(*given, CLAIMS)):
+        show(report, images)
+    conclusions.conclusions(report, [images], [], CLAIMS)
+    said = text(shown)
+    assert all(part in said for part in (marked, told, concluded))
+    assert "percentage points" not in said
+    assert "百分点" not in said
+
+
 @both
 def test_without_such_runs_nothing_is_concluded_from_them(shown, language):
     said, say = points(shown, "improved", language), words.load(language)

@@ -133,7 +133,7 @@ def test_published_records_are_what_their_runs_would_be_today(path):
     today = runs[path.parent.name].resolved
     asked.pop("runs"), today.pop("runs")
     kept = {name: value for name, value in today.items() if name in asked}
-    assert kept == asked
+    assert kept == asked | ({"epochs": today["epochs"]} if profiles.cut_short(asked) else {})
     assert {
         n: v for n, v in today.items() if n not in asked and n not in NO_PART_OF_THE_METHOD
     }.items() <= LATER.items()

@@ -11,7 +11,7 @@ import ast
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -155,6 +155,15 @@ def find(profile: str, name: str) -> Run:
             return run
     there = ", ".join(dict.fromkeys(run.name for run in runs))
     raise ProfileError(f"The profile {profile!r} has no run {name!r}; there are: {there}.")
+
+
+def cut_short(asked: Mapping[str, Any]) -> bool:
+    """Whether a record, by its parameters, has fewer epochs of pretraining than the run of its profile and name."""
+    try:
+        whole = find(asked["profile"], asked["run"]).resolved
+    except ProfileError:  # a run by hand, or one that no profile has any more
+        return False
+    return "epochs" in whole and asked["epochs"] < whole["epochs"]
 
 
 def _expand(

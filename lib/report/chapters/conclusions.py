@@ -14,6 +14,7 @@ from lib.report.chapters.findings import best_of, copy_note, decimals, likest, r
 from lib.report.page import Report
 from lib.report.sections import Images, each
 from lib.report.values import Value, beyond_chance, derive
+from lib.runs import profiles
 from lib.words import given_name
 
 
@@ -197,7 +198,11 @@ def _labels(report: Report, images: Images, claims: Value) -> list[str]:
                 share=report.percent(derive(lambda n, all: n / all, entry["labels"], train), 0),
                 accuracy=report.percent(ours),
             )
-            compared = _beside(report, ours, likest(recipes(claims, images), entry["labels"], seeds[0]["parameters"]))
+            asked, reported = seeds[0]["parameters"], recipes(claims, images)
+            if profiles.cut_short(asked.content):
+                compared = report.words("conclusions.cut_short") if reported else ""
+            else:
+                compared = _beside(report, ours, likest(reported, entry["labels"], asked))
             points.append(report.words.join([reached, compared, copy_note(report, images)]))
     if not images.comparable:
         points.append(report.words("conclusions.sample", name=images.title))

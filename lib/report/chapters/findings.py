@@ -10,6 +10,7 @@ from lib.report import plots
 from lib.report.page import NONE, Report
 from lib.report.sections import Images, count_seeds, each
 from lib.report.values import Value, derive, knowing_nothing
+from lib.runs import profiles
 from lib.words import given_name
 
 
@@ -41,6 +42,8 @@ def pretraining(report: Report, images: Images) -> None:
                 [derive(lambda a, b: b - a, e[max(last - 1, 0)]["loss"], e[last]["loss"]) for e in epochs], digits=4
             ),
         )
+        if profiles.cut_short(seeds[0]["parameters"].content):
+            report.text("pretraining.cut_short", epochs=report.count(seeds[0]["parameters"]["epochs"]))
         if "knn_accuracy" in epochs[0][last]:
             report.text("pretraining.knn", last=report.percent(each(epochs, last, "knn_accuracy"), 1))
         if "flops" in seeds[0]["results"]:
@@ -93,9 +96,10 @@ def accuracies(report: Report, images: Images, claims: Value) -> None:
         return {say(f"table.{name}"): cell for name, cell in zip(names, cells, strict=True)}
 
     for run, seeds in images.runs.items():
+        short = profiles.cut_short(seeds[0]["parameters"].content)
         for i, entry in enumerate(seeds[0]["results"]["classifiers"]):
             rows.append(row(
-                given_name(run),
+                Markup("{} ({})").format(given_name(run), say("table.cut_short")) if short else given_name(run),
                 report.count(entry["labels"]),
                 count_seeds(report, seeds),
                 report.percent(each(seeds, "results", "classifiers", i, "test_accuracy")),

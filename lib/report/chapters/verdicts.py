@@ -142,7 +142,7 @@ def lab_runs(folder: Path) -> list[Value]:
             run, record = path.parent.name.rpartition("-seed")[0], load(path)
             if run in labs and _as_the_labs(record, labs[run]):
                 source = Source(Path(os.path.relpath(path, folder)).as_posix(), "", None)
-                short = record["parameters"]["epochs"] < labs[run]["epochs"]
+                short = profiles.cut_short(record["parameters"])
                 ranked.setdefault(run, {}).setdefault((short, rank), []).append(Value(record, (source,)))
     return [record for found in ranked.values() for record in found[min(found)]]
 
@@ -153,16 +153,11 @@ def _as_the_labs(record: dict[str, Any], wanted: dict[str, Any]) -> bool:
     return same and asked["epochs"] <= wanted["epochs"] and style.standing(record["dataset"]) != "sample"
 
 
-def full_length(run: str) -> int:
-    """Epochs of pretraining of one of the lab's runs; a record that has fewer was cut short."""
-    return profiles.find("original", run).resolved["epochs"]
-
-
 def cut_short(claim: Value, lab: dict[str, list[Value]]) -> Value | None:
     """A record with fewer epochs than the lab's among the runs that a claim is about."""
     for name in (claim[key].content for key in ("run", "than") if key in claim):
         for record in lab.get(name, ()):
-            if record["parameters"]["epochs"].content < full_length(name):
+            if profiles.cut_short(record["parameters"].content):
                 return record
     return None
 
