@@ -226,8 +226,16 @@ def test_of_two_at_once_the_second_says_so_and_a_killed_one_blocks_nobody(kit):
     assert not list((kit.root / "runs").rglob("*.part"))
 
 
+@pytest.fixture
+def heard():
+    """Ctrl-C counts: what a shell starts in the background ignores it, and so does all that this starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="a signal is sent")
-def test_after_ctrl_c_the_same_command_goes_on(kit):
+def test_after_ctrl_c_the_same_command_goes_on(kit, heard):
     """The signal goes to all that the command has started, as from a terminal."""
     kit.edit(PROFILE, "{epochs: 1", "{epochs: 40")
     lab = kit.start("report", "tiny", start_new_session=True)
