@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import nbformat
 
 from lib.teach import words
+from lib.teach.box.channel import writable
 from lib.teach.master import grade_id, parsed, role
 from lib.teach.variants import normalised
 
@@ -117,7 +118,7 @@ def _with_nothing(found: list[HandIn], root: str) -> list[HandIn]:
 
 def _walk(folder: Path) -> Iterator[HandIn]:
     for path in sorted(folder.rglob("*")):
-        place = _writable(path.relative_to(folder).as_posix())
+        place = writable(path.relative_to(folder).as_posix())
         if any(part in SKIPPED or part.startswith(".") for part in PurePosixPath(place).parts):
             continue
         if path.is_dir() and not path.is_symlink():
@@ -258,7 +259,7 @@ def _open(item: HandIn) -> None:
         text = item.content.decode("utf-8-sig")
         notebook = nbformat.reads(text, as_version=4)
         for cell in notebook.cells:  # nbformat warns of much and raises nothing
-            cell.source = _writable(cell.source if isinstance(cell.source, str) else "".join(cell.source))
+            cell.source = writable(cell.source if isinstance(cell.source, str) else "".join(cell.source))
             cell.cell_type, cell.metadata = str(cell.cell_type), dict(cell.metadata)
             for name in ("outputs", "attachments"):  # nothing is graded by them, and they may be large
                 cell.pop(name, None)
@@ -266,11 +267,6 @@ def _open(item: HandIn) -> None:
     except Exception as error:  # whatever a student's file makes nbformat raise
         item.problem, item.detail = "unreadable", f"{type(error).__name__}: {error}"[:200]
     item.content = hashlib.sha256(item.content).digest()
-
-
-def _writable(text: str) -> str:
-    """The text with a question mark for each half of a character, which no file could be written with."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _name(found: list[HandIn], root: str) -> None:
