@@ -105,3 +105,18 @@ def reports(tmp_path_factory):
         return folder / "r.html"
 
     return made
+
+
+@pytest.fixture
+def refusals(monkeypatch):
+    """An entry for each renaming that is still to be refused, as on Windows while another program holds the file."""
+    replace, left = os.replace, []
+
+    def held(*places):
+        if left:
+            left.pop()
+            raise PermissionError(13, "Access is denied")
+        replace(*places)
+
+    monkeypatch.setattr(os, "replace", held)
+    return left

@@ -203,10 +203,11 @@ def unfit():
 
 def create():
     """An environment with pip."""
-    if unfit():
+    why = unfit()
+    if why:
         sys.exit(
             "The kit cannot be set up with this Python, %s (%s): %s, and give the same command again."
-            % (sys.version.split()[0], sys.executable, unfit())
+            % (sys.version.split()[0], sys.executable, why)
         )
     if not os.path.isdir(HOME):
         os.mkdir(HOME)

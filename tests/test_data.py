@@ -140,17 +140,9 @@ def test_a_proxy_that_does_not_answer_in_http_is_a_failed_download(tmp_path, mon
         data.download.fetch("mnist", tmp_path / "data")
 
 
-def test_a_download_that_a_scanner_holds_for_a_moment_is_not_thrown_away(tmp_path, monkeypatch, mnist_folder):
+def test_a_download_that_a_scanner_holds_for_a_moment_is_not_thrown_away(tmp_path, monkeypatch, mnist_folder, refusals):
     monkeypatch.setattr(datasets, "MNIST", lambda folder, download: (mnist_folder / "MNIST").rename(folder / "MNIST"))
-    rename, refused = os.replace, [1, 2, 3]
-
-    def held(*places):
-        if refused:
-            refused.pop()
-            raise PermissionError(13, "Access is denied")
-        rename(*places)
-
-    monkeypatch.setattr(os, "replace", held)
+    refusals[:] = range(3)
     monkeypatch.setattr(files, "PAUSES", (0, 0, 0))
     data.download.fetch("mnist", tmp_path / "data")
     assert data.local.find("mnist", tmp_path / "data")

@@ -270,22 +270,14 @@ def test_another_error_is_left_as_it_is(tmp_path):
     assert not isinstance(found.value, DiskFull)
 
 
-def test_a_file_that_is_held_for_a_moment_is_written_and_one_held_for_good_is_named(tmp_path, monkeypatch):
+def test_a_file_that_is_held_for_a_moment_is_written_and_one_held_for_good_is_named(tmp_path, monkeypatch, refusals):
     """As on Windows, where a virus scanner holds it for a moment and Excel until it is closed."""
     write_whole(tmp_path / "x.csv", b"old")
-    replace, refused = os.replace, [1, 2]
-
-    def held(*places):
-        if refused:
-            refused.pop()
-            raise PermissionError(13, "Access is denied")
-        replace(*places)
-
-    monkeypatch.setattr(os, "replace", held)
+    refusals[:] = range(2)
     monkeypatch.setattr(files, "PAUSES", (0, 0, 0))
     write_whole(tmp_path / "x.csv", b"new")
     assert (tmp_path / "x.csv").read_bytes() == b"new"
-    refused[:] = range(100)
+    refusals[:] = range(100)
     with pytest.raises(FileHeld, match=r"x\.csv is open in another program: .*the old file is still there\."):
         write_whole(tmp_path / "x.csv", b"newer")
     assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]

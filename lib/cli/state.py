@@ -23,6 +23,7 @@ from lib.files import METHOD, ROOT, FileHeld, file_digest, replace, sources, wri
 
 #: Everything that a report is made of, but for what is in the folder of its runs.
 MADE_OF = ("lib", "notebooks", "figures/records", "bench/results", "Snakefile")
+SAMPLE = "embedded sample"  # as a record names the source of its images
 LEFT_BEHIND = 3600  # seconds after which half a download is nobody's
 
 
@@ -60,24 +61,24 @@ def stands(folder: Path, asked: str) -> bool:
     return there and kept.read_text(encoding="utf-8") == f"{asked}\n{_sums(folder)}"
 
 
-def on_samples(plan: Plan) -> list[Path]:
-    """The folders of a plan's runs whose images were an embedded sample, because the real ones could not be had."""
-    found = []
-    for run in plan.runs:
+def on_samples(plan: Plan) -> dict[Path, str]:
+    """The folders of a plan's runs whose images were an embedded sample, for want of the real ones; their data set."""
+    found = {}
+    for folder in (Path(plan.folder) / run for run in plan.runs):
         with suppress(OSError, ValueError, LookupError, TypeError):  # a damaged record is another matter
-            record = json.loads((Path(plan.folder) / run / "record.json").read_text(encoding="utf-8"))
-            if record["dataset"]["source"] == "embedded sample":
-                found.append(Path(plan.folder) / run)
+            content = (folder / "record.json").read_bytes()
+            # a record holds pictures, and of a hundred runs reading them would take longer than all the rest
+            if SAMPLE.encode() in content and (data := json.loads(content)["dataset"])["source"] == SAMPLE:
+                found[folder] = data["name"]
     return found
 
 
 def disown_samples(plan: Plan) -> list[str]:
     """Have runs on a sample made again where the real images are now at hand; their names."""
     made_anew = []
-    for folder in on_samples(plan):
+    for folder, name in on_samples(plan).items():
         from lib.data import local  # torch comes with it
 
-        name = json.loads((folder / "record.json").read_text(encoding="utf-8"))["dataset"]["name"]
         if any(local.lies_in(name, Path(place)) for place in (os.environ.get("LAB_DATA"), ROOT / "data") if place):
             disown(folder)
             (folder / "record.sha256").unlink(missing_ok=True)

@@ -18,10 +18,6 @@ MEMORY = (
 )
 #: What torch says where a system refuses memory (CPU, GPU), and Windows where its paging file is too small.
 NO_MEMORY = "not enough memory", "out of memory", "WinError 1455"
-NO_ROOM = (
-    "Memory ran out. Choose a smaller batch_size or a smaller encoder (small_cnn, fast_resnet; resnet18 instead of "
-    "resnet50), close other programs, and give the same command again: it goes on from the last whole epoch."
-)
 
 
 def end_with_parent() -> None:
@@ -74,7 +70,11 @@ def paragraph(error: BaseException) -> str:
     if name == "DeadKernelError" or "Kernel died" in message:
         return MEMORY
     if any(sign in message for sign in NO_MEMORY):
-        return f"{NO_ROOM} ({name}: {message.strip().splitlines()[0]})"
+        return (
+            "Memory ran out. Choose a smaller batch_size or a smaller encoder (small_cnn, fast_resnet; resnet18 "
+            "instead of resnet50), close other programs, and give the same command again: it goes on from the last "
+            f"whole epoch. ({name}: {message.strip().splitlines()[0]})"
+        )
     own = not hasattr(builtins, name) and message
     return message.strip() if own else f"{name}: {message}".strip()
 

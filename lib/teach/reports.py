@@ -16,6 +16,7 @@ from bs4 import BeautifulSoup
 
 from lib.files import file_digest
 from lib.report.export import unsourced
+from lib.report.style import standing
 from lib.runs import records
 from lib.teach import shown as figures_shown
 from lib.teach import words
@@ -166,8 +167,8 @@ def _few(names: Sequence[str]) -> str:
 
 def _data(known: Sequence[dict[str, Any]], say: Words) -> list[str]:
     """Whether each run was on the real data."""
-    datasets = {record["name"]: record["dataset"] for record in known}
-    bad = [name for name, data in datasets.items() if not data.get("genuine") and data.get("source") != "JPEG copy"]
+    nothing_said = {"genuine": False, "source": ""}
+    bad = [record["name"] for record in known if standing(nothing_said | record["dataset"]) == "sample"]
     if not known:
         return [say["check.unknown"]]
     return [say("check.sample", runs=", ".join(bad))] if bad else [say["check.genuine"]]
